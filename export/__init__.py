@@ -1,0 +1,1 @@
+"""Turns a checkpoint into a bundle, and proves that both give the same answers."""

@@ -1,0 +1,5 @@
+"""`python -m export` is `harbor-export`."""
+
+from export.cli import app
+
+app()

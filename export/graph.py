@@ -1,0 +1,177 @@
+"""A network, its tasks and their calibration come in; the bytes of one ONNX graph go out.
+
+Shapes: B batch, L padded length, C a task's classes.
+"""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Protocol, cast
+
+import numpy as np
+import onnx
+import torch
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from export.errors import GraphError
+from service.contract.bundle import Calibration
+from service.contract.tasks import Task
+from service.contract.ticket import TEXT_TEMPLATE_VERSION
+from service.engine.session import IDS, MASK
+
+OPSET = 18
+"""torch's default, which every provider knows in full; 20 and 23 ran at the same speed on a CPU."""
+
+GRAPH_SCHEMA = 1
+INPUTS = (IDS, MASK)
+
+
+class _Described(Protocol):
+    """Any part of a graph that carries notes of its origin."""
+
+    def ClearField(self, field_name: str) -> None: ...
+
+
+class _InTaskOrder(nn.Module):
+    """The network, its logits a tuple in the order of the tasks: a dict's order is no contract."""
+
+    def __init__(self, network: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.network = network
+        self.names = tuple(names)
+
+    def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, ...]:
+        logits = self.network(ids_BL, mask_BL)
+        return tuple(logits[name] for name in self.names)
+
+
+def build_graph(
+    network: nn.Module,
+    tasks: Sequence[Task],
+    calibration: Mapping[str, Calibration],
+    token_limit: int,
+) -> bytes:
+    """One ONNX file with all heads and calibration in the graph; equal networks give equal bytes.
+
+    network: forward(ids_BL, mask_BL) -> {task: logits (B, C)}, on the CPU; it is put into
+    evaluation mode. The graph takes `input_ids` and `attention_mask`, int64 (B, L), and gives for
+    each task, float32 (B, C), `<task>_logits` (raw) and `<task>_probabilities`, which are
+    softmax(logits * `<task>_scale` + `<task>_bias`). Raises GraphError.
+    """
+    _check_sizes(tasks, calibration)
+    model = _trace(network, [task.name for task in tasks], token_limit)
+    _strip(model)
+    for task in tasks:
+        _insert_calibration(model, task, calibration[task.name])
+    helper.set_model_props(model, describe(tasks, token_limit))
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise GraphError(f"the exported graph is not valid ONNX: {error}") from error
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def describe(tasks: Sequence[Task], token_limit: int) -> dict[str, str]:
+    """The graph's metadata: what goes in and comes out, so that no other manifest can claim it."""
+    labels = [{"name": task.name, "labels": list(task.labels)} for task in tasks]
+    return {
+        "harbor.schema": str(GRAPH_SCHEMA),
+        "harbor.tasks": json.dumps(labels, ensure_ascii=False),
+        "harbor.text_template": str(TEXT_TEMPLATE_VERSION),
+        "harbor.token_limit": str(token_limit),
+    }
+
+
+def read_calibration(model: ModelProto, name: str) -> tuple[list[float], list[float]]:
+    """A task's scale and bias as they stand in the graph, each C values. Raises GraphError."""
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    try:
+        scale, bias = stored[f"{name}_scale"], stored[f"{name}_bias"]
+    except KeyError as error:
+        raise GraphError(f"the graph has no initialiser {error.args[0]}") from None
+    return numpy_helper.to_array(scale).tolist(), numpy_helper.to_array(bias).tolist()
+
+
+def _check_sizes(tasks: Sequence[Task], calibration: Mapping[str, Calibration]) -> None:
+    for task in tasks:
+        found = len(calibration[task.name].scale)
+        if found != task.classes:
+            raise GraphError(
+                f"task {task.name} has {task.classes} labels, its calibration {found} values"
+            )
+
+
+def _trace(network: nn.Module, names: Sequence[str], token_limit: int) -> ModelProto:
+    # A batch of 1 would be taken for a constant.
+    ids_BL = torch.ones((2, 8), dtype=torch.int64)
+    mask_BL = torch.ones_like(ids_BL)
+    shape = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence", max=token_limit)}
+    with torch.no_grad(), _quiet():
+        program = torch.onnx.export(
+            _InTaskOrder(network, names).eval(),
+            (ids_BL, mask_BL),
+            dynamo=True,
+            dynamic_shapes=(shape, shape),
+            input_names=list(INPUTS),
+            output_names=[f"{name}_logits" for name in names],
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise GraphError("torch gave no graph for the network")
+    return program.model_proto
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the exporter's known chatter, and nothing else, off the terminal."""
+    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registration.level
+    registration.setLevel(logging.ERROR)  # It announces that torchvision is missing, four times.
+    try:
+        with warnings.catch_warnings():
+            # Both inputs have the same two axes; the exporter notes that it names each axis once.
+            warnings.filterwarnings("ignore", "# The axis name: .* will not be used", UserWarning)
+            # torch copies its own deprecated tree type.
+            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
+            yield
+    finally:
+        registration.setLevel(level)
+
+
+def _strip(model: ModelProto) -> None:
+    """Drops stack traces, source paths and the types of inner values; none changes an answer."""
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        described = cast("_Described", part)
+        described.ClearField("doc_string")
+        described.ClearField("metadata_props")
+    graph.ClearField("value_info")
+    model.ClearField("doc_string")
+    model.ClearField("metadata_props")
+
+
+def _insert_calibration(model: ModelProto, task: Task, calibration: Calibration) -> None:
+    """Adds softmax(logits * scale + bias).
+
+    After export, because its optimiser merges equal initialisers: two tasks would share a scale.
+    """
+    graph, name = model.graph, task.name
+    for kind, values in (("scale", calibration.scale), ("bias", calibration.bias)):
+        array_C = np.asarray(values, dtype=np.float32)
+        graph.initializer.append(numpy_helper.from_array(array_C, f"{name}_{kind}"))
+    logits, scaled, shifted = f"{name}_logits", f"{name}_scaled", f"{name}_calibrated"
+    probabilities = f"{name}_probabilities"
+    graph.node.extend(
+        [
+            helper.make_node("Mul", [logits, f"{name}_scale"], [scaled], scaled),
+            helper.make_node("Add", [scaled, f"{name}_bias"], [shifted], shifted),
+            helper.make_node("Softmax", [shifted], [probabilities], probabilities, axis=-1),
+        ]
+    )
+    shape: list[str | int | None] = ["batch", task.classes]
+    graph.output.append(helper.make_tensor_value_info(probabilities, TensorProto.FLOAT, shape))

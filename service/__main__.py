@@ -1,0 +1,5 @@
+"""`python -m service` is `harbor-serve`."""
+
+from service.cli import app
+
+app()

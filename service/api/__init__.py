@@ -1,0 +1,1 @@
+"""The HTTP interface: requests come in; replies and problem documents go out."""

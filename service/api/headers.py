@@ -1,0 +1,76 @@
+"""A request's headers and query come in; checked values go out."""
+
+import re
+import time
+from typing import cast
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from ulid import ULID
+
+from service.decisions import DEFAULT_TOP_K, MAX_TOP_K
+from service.engine.engine import Priority
+from service.errors import InvalidHeader, InvalidQuery
+from service.routing import Terms
+
+REQUEST_ID = "X-Request-Id"
+TIMEOUT = "X-Request-Timeout-Ms"
+PRIORITY = "X-Priority"
+
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_MILLISECONDS = re.compile(r"0*[1-9][0-9]{0,8}")
+
+
+def new_request_id() -> str:
+    """An id that sorts by time (a ULID)."""
+    return str(ULID())
+
+
+def request_id(headers: Headers) -> str | None:
+    """The caller's own id, None where it sent none. Raises InvalidHeader."""
+    given = headers.get(REQUEST_ID)
+    if given is not None and not _REQUEST_ID.fullmatch(given):
+        raise InvalidHeader(f"{REQUEST_ID} must be 1 to 128 printable ASCII characters, no spaces")
+    return given
+
+
+def terms(
+    request: Request, own_id: str, arrived: float, limit_s: float, default: Priority
+) -> Terms:
+    """What the caller asked for.
+
+    limit_s: the longest deadline. Raises InvalidHeader, InvalidQuery.
+    """
+    elapsed_s = time.perf_counter() - arrived
+    return Terms(
+        request_id=own_id,
+        deadline=time.monotonic() - elapsed_s + _timeout_s(request.headers, limit_s),
+        arrived=arrived,
+        priority=_priority(request.headers, default),
+        top_k=_top_k(request),
+    )
+
+
+def _timeout_s(headers: Headers, limit_s: float) -> float:
+    given = headers.get(TIMEOUT)
+    if given is None:
+        return limit_s
+    if not _MILLISECONDS.fullmatch(given):
+        raise InvalidHeader(f"{TIMEOUT} must be a positive whole number of milliseconds")
+    return min(limit_s, int(given) / 1000)
+
+
+def _priority(headers: Headers, default: Priority) -> Priority:
+    given = headers.get(PRIORITY, default)
+    if given not in ("live", "bulk"):
+        raise InvalidHeader(f"{PRIORITY} must be live or bulk")
+    return cast("Priority", given)
+
+
+def _top_k(request: Request) -> int:
+    if not request.scope["query_string"]:
+        return DEFAULT_TOP_K
+    given = request.query_params.get("top_k", str(DEFAULT_TOP_K))
+    if not re.fullmatch(r"[0-9]{1,3}", given) or not 1 <= int(given) <= MAX_TOP_K:
+        raise InvalidQuery(f"top_k must be a whole number from 1 to {MAX_TOP_K}")
+    return int(given)

@@ -1,0 +1,122 @@
+"""Requests to `/route` and `/route/batch` come in; a reply or a problem a ticket goes out."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api import headers
+from service.api.body import read_json, validate
+from service.api.caller import while_connected
+from service.api.problems import problem
+from service.api.schema import (
+    BatchItem,
+    BatchReply,
+    BatchRequest,
+    BundleName,
+    Reply,
+    TicketRequest,
+)
+from service.api.visit import Visit, visit
+from service.bundles import Bundle
+from service.core import Core
+from service.engine.engine import Priority
+from service.errors import CallerLeft, InvalidTicket, ServiceError
+from service.logs import failure
+from service.routing import Terms, encode, route
+
+JSON = "application/json"
+
+
+class Tickets:
+    """The endpoints that route tickets."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def route(self, request: Request) -> Response:
+        """Routes one ticket."""
+        seen = visit(request)
+        terms = self._terms(request, seen, "live")
+        value = await self._read(request)
+        with self._core.bundles.lease() as bundle:
+            seen.bundle = bundle.manifest.version
+            work = self._counted(value, "", bundle, terms, seen)
+            reply = await while_connected(request.receive, work)
+        return Response(reply.model_dump_json(), media_type=JSON)
+
+    async def route_batch(self, request: Request) -> Response:
+        """Routes many tickets, all by the bundle that serves when the request comes in."""
+        seen = visit(request)
+        terms = self._terms(request, seen, "bulk")
+        tickets = validate(BatchRequest, await self._read(request)).tickets
+        self._check_count(tickets)
+        with self._core.bundles.lease() as bundle:
+            seen.bundle = bundle.manifest.version
+            work = self._items(tickets, bundle, terms, seen)
+            results = await while_connected(request.receive, work)
+        name = BundleName(version=bundle.manifest.version, digest=bundle.digest)
+        reply = BatchReply(request_id=seen.request_id, bundle=name, results=results)
+        return Response(reply.model_dump_json(exclude_unset=True), media_type=JSON)
+
+    async def _items(
+        self, tickets: list[Any], bundle: Bundle, terms: Terms, seen: Visit
+    ) -> list[BatchItem]:
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for number, value in enumerate(tickets):
+                own = replace(terms, request_id=f"{terms.request_id}-{number}")
+                work = self._item(value, f"/tickets/{number}", bundle, own, seen)
+                tasks.append(group.create_task(work))
+                # Lets other requests in between: encoding hundreds of tickets at one go would hold
+                # them up.
+                await asyncio.sleep(0)
+        return [task.result() for task in tasks]
+
+    async def _item(
+        self, value: Any, where: str, bundle: Bundle, terms: Terms, seen: Visit
+    ) -> BatchItem:
+        try:
+            return BatchItem(reply=await self._counted(value, where, bundle, terms, seen))
+        except Exception as error:
+            if not isinstance(error, ServiceError):
+                self._core.log.error("unexpected", request_id=terms.request_id, **failure(error))
+            return BatchItem(problem=problem(error, terms.request_id))
+
+    async def _counted(
+        self, value: Any, where: str, bundle: Bundle, terms: Terms, seen: Visit
+    ) -> Reply:
+        seen.tickets += 1
+        outcome = "internal"
+        try:
+            ticket = validate(TicketRequest, value, where)
+            encoded = encode(ticket, bundle, where)
+            seen.tokens += len(encoded.tokens)
+            reply = await route(ticket, encoded, bundle, terms)
+            outcome = "ok"
+        except ServiceError as error:
+            outcome = error.code
+            raise
+        except asyncio.CancelledError:
+            outcome = CallerLeft.code
+            raise
+        finally:
+            self._core.metrics.ticket(outcome)
+        self._core.metrics.routed(reply.predictions, reply.timings_ms, reply.truncated)
+        return reply
+
+    async def _read(self, request: Request) -> Any:
+        settings = self._core.settings
+        return await read_json(request, settings.max_body_bytes, settings.timeout_s)
+
+    def _terms(self, request: Request, seen: Visit, default: Priority) -> Terms:
+        limit_s = self._core.settings.timeout_s
+        return headers.terms(request, seen.request_id, seen.arrived, limit_s, default)
+
+    def _check_count(self, tickets: list[Any]) -> None:
+        limit = self._core.settings.max_tickets
+        if len(tickets) > limit:
+            rule = f"at most {limit} tickets, found {len(tickets)}"
+            raise InvalidTicket(rule, (("/tickets", rule),))

@@ -1,0 +1,1 @@
+"""A running service comes in; its throughput and latency under a bounded load go out."""

@@ -1,0 +1,20 @@
+"""The state that requests share, gathered in one object that is built once and passed in."""
+
+from dataclasses import dataclass
+
+from service.bundles import Bundles
+from service.logs import Log
+from service.metrics import Metrics
+from service.readiness import Readiness
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The core process: everything that lives longer than a request."""
+
+    settings: Settings
+    bundles: Bundles
+    metrics: Metrics
+    log: Log
+    readiness: Readiness

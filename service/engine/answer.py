@@ -1,0 +1,49 @@
+"""What the engine gives back: the answer to one ticket, and the report of one batch.
+
+Shapes: C classes of a task.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says to one ticket: for each task probabilities of shape (C,), in label order.
+
+    queue_s, infer_s: seconds in the queue, and of the call. batch_tickets, batch_tokens: of the
+    batch that it was part of; the tokens include padding.
+    """
+
+    probabilities: Mapping[str, FloatArray]
+    queue_s: float
+    infer_s: float
+    batch_tickets: int
+    batch_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What happened to one batch, or to tickets that left the queue without one.
+
+    In the second case `tickets` is 0, and so are the figures of the call.
+
+    tickets: that ran; of these `failed` got an error. real_tokens, padded_tokens: without and with
+    padding. infer_s, predicted_s: what the call took, and what the cost model had expected, in
+    seconds. expired, abandoned: tickets that were not run, because their deadline passed or their
+    caller left.
+    """
+
+    tickets: int = 0
+    real_tokens: int = 0
+    padded_tokens: int = 0
+    infer_s: float = 0.0
+    predicted_s: float = 0.0
+    expired: int = 0
+    abandoned: int = 0
+    failed: int = 0

@@ -1,0 +1,88 @@
+"""A graph and `auto`, `cuda` or `cpu` come in; open sessions go out, or why not."""
+
+import ctypes
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from service.contract.tasks import Task
+from service.engine.session import Device, Session
+from service.errors import ProviderMissing
+
+DRIVER = "libcuda.so.1"
+
+logger = logging.getLogger(__name__)
+
+
+class Opener(Protocol):
+    """How one session is opened; `Session.open` is the real one."""
+
+    def __call__(
+        self,
+        graph: Path,
+        tasks: tuple[Task, ...],
+        provider: Device,
+        threads: int,
+        cuda_memory_mb: int = 4096,
+    ) -> Session:
+        """Raises ProviderMissing, InferenceFailed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Sessions on one provider: one on CUDA, on the CPU as many as were asked for.
+
+    degraded: `auto` found an NVIDIA driver and still had to fall back to the CPU; `reason` says
+    why.
+    """
+
+    sessions: tuple[Session, ...]
+    provider: Device
+    degraded: bool = False
+    reason: str | None = None
+
+
+def has_driver() -> bool:
+    """Whether this host offers an NVIDIA driver to this process."""
+    try:
+        ctypes.CDLL(DRIVER)
+    except OSError:
+        return False
+    return True
+
+
+def open_sessions(
+    graph: Path,
+    tasks: tuple[Task, ...],
+    wanted: Literal["auto", "cuda", "cpu"],
+    *,
+    sessions: int,
+    threads: int,
+    cuda_memory_mb: int = 4096,
+    driver: Callable[[], bool] = has_driver,
+    opener: Opener = Session.open,
+) -> Opened:
+    """Opens a graph on CUDA or the CPU.
+
+    sessions: batches that run side by side on the CPU. threads: of each of them. cuda_memory_mb:
+    limit of the CUDA arena, in MiB. `auto` takes CUDA where the host has a driver, and falls back
+    to the CPU with a warning where CUDA still does not start. A host without a driver simply serves
+    on the CPU. Raises ProviderMissing where `cuda` is not to be had, InferenceFailed where the
+    graph does not load.
+    """
+    reason: str | None = None
+    if wanted == "cuda" and not driver():
+        raise ProviderMissing(f"this host has no NVIDIA driver: {DRIVER} does not load")
+    if wanted == "cuda" or (wanted == "auto" and driver()):
+        try:
+            return Opened((opener(graph, tasks, "cuda", threads, cuda_memory_mb),), "cuda")
+        except ProviderMissing as error:
+            if wanted == "cuda":
+                raise
+            reason = str(error)
+            logger.warning("serving on the CPU, although this host has an NVIDIA driver: %s", error)
+    session = opener(graph, tasks, "cpu", threads)
+    return Opened((session,) * sessions, "cpu", degraded=reason is not None, reason=reason)

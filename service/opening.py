@@ -1,0 +1,141 @@
+"""A bundle directory comes in; a proven bundle goes out, with the engine that runs it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.contract.bundle import (
+    TOKENIZER,
+    Manifest,
+    Variant,
+    check_digests,
+    read_golden,
+    read_manifest,
+)
+from service.contract.errors import ContractError
+from service.contract.tasks import Task
+from service.contract.tokens import Tokenizer
+from service.engine.answer import BatchReport
+from service.engine.batcher import Limits
+from service.engine.engine import Engine
+from service.engine.providers import Opened, open_sessions
+from service.engine.session import Device
+from service.errors import BundleRefused, InferenceFailed
+from service.proof import prove_golden, prove_graph, prove_text
+from service.settings import Provider, Settings
+
+_LONG = 256
+"""A CPU that warmed up on thousands of tokens would start seconds later and keep their memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """A bundle that proved itself, with the engine that runs it.
+
+    digest: `sha256:...` of the sealed directory. degraded: `auto` had to fall back although the
+    host has a driver.
+    """
+
+    directory: Path
+    digest: str
+    manifest: Manifest
+    variant: Variant
+    tokenizer: Tokenizer
+    engine: Engine
+    provider: Device
+    degraded: bool
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The questions it answers."""
+        return self.manifest.tasks
+
+
+def _ignore(_: object) -> None:
+    """Where nobody listens."""
+
+
+def open_bundle(
+    directory: Path, settings: Settings, on_batch: Callable[[BatchReport], None] = _ignore
+) -> Bundle:
+    """Opens a bundle and proves its golden tickets on the provider that will serve.
+
+    Before that its digests, manifest, text template, tokenizer and graph are checked.
+    Takes seconds: call it in a thread. The engine is built, not started: `async with bundle.engine`
+    does that. Raises BundleRefused naming the cause, ProviderMissing where the provider that was
+    asked for is not to be had.
+    """
+    try:
+        return _open(directory, settings, on_batch)
+    except (ContractError, InferenceFailed) as error:
+        raise BundleRefused(f"bundle {directory.name}: {error}") from error
+    except OSError as error:
+        raise BundleRefused(f"bundle {directory.name} cannot be read: {error.strerror}") from error
+
+
+def _open(directory: Path, settings: Settings, on_batch: Callable[[BatchReport], None]) -> Bundle:
+    digest = check_digests(directory)
+    manifest = read_manifest(directory)
+    prove_text(manifest)
+    variant = _variant(manifest, settings)
+    tokenizer = Tokenizer.from_file(directory / TOKENIZER, manifest.token_limit)
+    opened = _opened(directory, manifest, variant, settings)
+    # The sessions share one graph: to prove the first proves them all.
+    prove_graph(opened.sessions[0], manifest, variant)
+    prove_golden(opened.sessions[0], tokenizer, read_golden(directory, variant), manifest, variant)
+    engine = _engine(opened, manifest, settings, on_batch)
+    return Bundle(
+        directory, digest, manifest, variant, tokenizer, engine, opened.provider, opened.degraded
+    )
+
+
+def _opened(directory: Path, manifest: Manifest, variant: Variant, settings: Settings) -> Opened:
+    return open_sessions(
+        directory / variant.file,
+        manifest.tasks,
+        _wanted(variant, settings.provider),
+        sessions=settings.sessions,
+        threads=settings.threads,
+        cuda_memory_mb=settings.cuda_memory_mb,
+    )
+
+
+def _engine(
+    opened: Opened,
+    manifest: Manifest,
+    settings: Settings,
+    on_batch: Callable[[BatchReport], None],
+) -> Engine:
+    limits = Limits(
+        settings.max_batch, settings.budget_tokens, settings.max_queue, settings.drain_s
+    )
+    shapes = _warm_up(opened.provider, limits, manifest.token_limit)
+    return Engine(opened.sessions, manifest.pad_id, limits, on_batch=on_batch, warm_up=shapes)
+
+
+def _variant(manifest: Manifest, settings: Settings) -> Variant:
+    for variant in manifest.variants:
+        if variant.precision == settings.precision and variant.layout == "padded":
+            return variant
+    held = ", ".join(f"{variant.precision} {variant.layout}" for variant in manifest.variants)
+    raise BundleRefused(f"the bundle has no padded {settings.precision} graph, only {held}")
+
+
+def _wanted(variant: Variant, wanted: Provider) -> Provider:
+    """What to ask for, within the providers on which the variant was measured."""
+    if wanted == "auto" and len(variant.providers) == 1:
+        return variant.providers[0]
+    if wanted != "auto" and wanted not in variant.providers:
+        raise BundleRefused(
+            f"{variant.file} is for {' and '.join(variant.providers)}, {wanted} was asked for"
+        )
+    return wanted
+
+
+def _warm_up(provider: Device, limits: Limits, token_limit: int) -> list[tuple[int, int]]:
+    """Shapes to run before serving; on CUDA the largest first, so that the arena grows once."""
+    fitting = max(1, min(limits.max_batch, limits.budget_tokens // token_limit))
+    short = min(16, token_limit)
+    if provider == "cuda":
+        return [(fitting, token_limit), (1, token_limit), (limits.max_batch, short), (1, short)]
+    return [(1, short), (2, 2 * short), (1, min(_LONG, token_limit))]

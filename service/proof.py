@@ -1,0 +1,130 @@
+"""An opened graph and its manifest come in; a graph that is not what was exported is refused."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from service.contract.bundle import Golden, GoldenTicket, Manifest, Variant
+from service.contract.tasks import Task
+from service.contract.ticket import TEXT_TEMPLATE_VERSION, render
+from service.contract.tokens import Tokenizer, Tokens, pad
+from service.engine.answer import FloatArray
+from service.engine.session import IDS, MASK, Session
+from service.errors import BundleRefused, InferenceFailed
+
+Signature = dict[str, tuple[str, tuple[int | str | None, ...]]]
+
+_COMPANY = 8
+"""Golden tickets are also asked in batches of this many: company must not change an answer."""
+
+
+def prove_text(manifest: Manifest) -> None:
+    """Raises BundleRefused where the bundle was trained on another rendering of a ticket."""
+    if manifest.text_template != TEXT_TEMPLATE_VERSION:
+        raise BundleRefused(
+            f"the bundle was trained on text template {manifest.text_template}, "
+            f"this service renders {TEXT_TEMPLATE_VERSION}"
+        )
+
+
+def prove_graph(session: Session, manifest: Manifest, variant: Variant) -> None:
+    """Compares the graph's inputs, outputs and metadata with the manifest. Raises BundleRefused."""
+    for key, wanted in _metadata(manifest).items():
+        found = session.metadata.get(key)
+        if not _same(found, wanted):
+            raise BundleRefused(f"{variant.file} says {key} is {found}, the manifest {wanted}")
+    if set(session.inputs) != {IDS, MASK}:
+        raise BundleRefused(
+            f"{variant.file} must take {IDS} and {MASK}, found {', '.join(session.inputs)}"
+        )
+    signature = session.signature()
+    for name in session.inputs:
+        if signature[name][0] != "tensor(int64)":
+            raise BundleRefused(f"{variant.file}: {name} must be int64, found {signature[name][0]}")
+    for task in manifest.tasks:
+        for kind in ("probabilities", "logits"):
+            _prove_output(signature, f"{task.name}_{kind}", task, variant)
+
+
+def prove_golden(
+    session: Session, tokenizer: Tokenizer, golden: Golden, manifest: Manifest, variant: Variant
+) -> float:
+    """Asks every golden ticket, alone and in company, through the serving tokenizer and session.
+
+    Returns the largest difference of a probability. Raises BundleRefused where it exceeds the
+    variant's tolerance, or where the graph fails.
+    """
+    tokens = [tokenizer.encode(render(ticket.subject, ticket.body)) for ticket in golden.tickets]
+    worst = 0.0
+    for size in (1, _COMPANY):
+        for start in range(0, len(tokens), size):
+            stop = start + size
+            outputs = _run(session, tokens[start:stop], manifest.pad_id, variant)
+            for row, ticket in enumerate(golden.tickets[start:stop]):
+                answer = {name: rows[row] for name, rows in outputs.items()}
+                where = f"golden ticket {start + row} of {variant.golden}"
+                worst = max(worst, _prove_ticket(answer, ticket, variant.tolerance, where))
+    return worst
+
+
+def _prove_output(signature: Signature, name: str, task: Task, variant: Variant) -> None:
+    if name not in signature:
+        raise BundleRefused(f"{variant.file} has no output {name}")
+    kind, shape = signature[name]
+    # A free last dimension is allowed: the golden tickets then show its size.
+    if kind != "tensor(float)" or len(shape) != 2 or shape[1] not in (task.classes, None):
+        raise BundleRefused(
+            f"{variant.file}: {name} must be float32 of (batch, {task.classes}), "
+            f"found {kind} {shape}"
+        )
+
+
+def _metadata(manifest: Manifest) -> dict[str, str]:
+    """What export writes into the graph itself, so that a graph of another bundle is told apart."""
+    tasks = [{"name": task.name, "labels": list(task.labels)} for task in manifest.tasks]
+    return {
+        "harbor.schema": str(manifest.schema_version),
+        "harbor.tasks": json.dumps(tasks),
+        "harbor.text_template": str(manifest.text_template),
+        "harbor.token_limit": str(manifest.token_limit),
+    }
+
+
+def _same(found: str | None, wanted: str) -> bool:
+    """Compares as JSON: two writers may space or escape the same document differently."""
+    if found is None:
+        return False
+    try:
+        return bool(json.loads(found) == json.loads(wanted))
+    except ValueError:
+        return False
+
+
+def _run(
+    session: Session, tokens: Sequence[Tokens], pad_id: int, variant: Variant
+) -> dict[str, FloatArray]:
+    try:
+        return session.run(*pad(tokens, pad_id))
+    except InferenceFailed as error:
+        raise BundleRefused(f"{variant.file} fails on its golden tickets: {error}") from error
+
+
+def _prove_ticket(
+    answer: dict[str, FloatArray], ticket: GoldenTicket, tolerance: float, where: str
+) -> float:
+    """The ticket's largest difference. Raises BundleRefused where it exceeds the tolerance."""
+    if answer.keys() != ticket.probabilities.keys():
+        raise BundleRefused(f"{where} does not answer exactly the bundle's tasks")
+    worst = 0.0
+    for name, wanted in ticket.probabilities.items():
+        if answer[name].shape != (len(wanted),):
+            raise BundleRefused(
+                f"{where}: {name} has {len(wanted)} values, the graph another number"
+            )
+        gap = float(np.abs(answer[name] - np.asarray(wanted)).max())
+        # Turned round so that NaN fails too.
+        if not gap <= tolerance:
+            raise BundleRefused(f"{where}: {name} differs by {gap:.2g}, allowed is {tolerance:.2g}")
+        worst = max(worst, gap)
+    return worst

@@ -1,0 +1,32 @@
+"""Counts come in, confidence intervals for a proportion go out."""
+
+import math
+from dataclasses import dataclass
+
+from scipy.stats import norm
+
+
+@dataclass(frozen=True)
+class Interval:
+    """low and high bound a proportion, both within [0, 1]."""
+
+    low: float
+    high: float
+
+
+def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
+    """The Wilson score interval (Wilson 1927, JASA 22).
+
+    level: the two-sided coverage, within (0, 1). No trials give [0, 1]. Raises ValueError.
+    """
+    if not 0 <= successes <= trials:
+        raise ValueError(f"successes must lie within 0 and {trials}, found {successes}")
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level must lie within 0 and 1, found {level}")
+    if trials == 0:
+        return Interval(0.0, 1.0)
+    z = float(norm.ppf(0.5 + level / 2.0))
+    share, weight = successes / trials, z * z / trials
+    centre = (share + weight / 2.0) / (1.0 + weight)
+    half = z * math.sqrt(share * (1.0 - share) / trials + weight / (4.0 * trials)) / (1.0 + weight)
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))

@@ -1,0 +1,148 @@
+"""A checkpoint becomes a bundle: whole, clean and always the same, or not at all."""
+
+import datetime as dt
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from export.build import Listener, build
+from export.errors import ExportError, GraphError, TargetExists
+from service.bundles import open_bundle
+from service.contract.bundle import bundle_digest, read_golden, read_manifest
+from service.settings import Settings
+from tests.export.conftest import Rebuilt
+from tests.export.tiny import CALIBRATION, LIMIT, METRICS, TASKS
+from training.checkpoint import Checkpoint
+from training.errors import CheckpointError
+
+FILES = {
+    "MODEL_CARD.md", "SHA256SUMS", "golden.fp32.json", "manifest.json", "model.fp32.onnx",
+    "tokenizer.json",
+}  # fmt: skip
+
+
+def test_the_bundle_holds_what_the_design_lists_and_the_service_opens_it(sealed: Path) -> None:
+    assert {path.name for path in sealed.iterdir()} == FILES
+    opened = open_bundle(sealed, Settings(bundle=sealed, provider="cpu"))
+    assert opened.tasks == TASKS
+    assert opened.digest == bundle_digest(sealed)
+
+
+def test_the_manifest_says_what_the_checkpoint_learned(
+    sealed: Path, checkpoint: Checkpoint
+) -> None:
+    manifest = read_manifest(sealed)
+    (variant,) = manifest.variants
+    assert manifest.version == "ckpt-" + checkpoint.digest.removeprefix("sha256:")[:12]
+    assert (manifest.tasks, manifest.token_limit, manifest.encoder) == (TASKS, LIMIT, "tiny")
+    assert manifest.data_fingerprint == checkpoint.facts.data_fingerprint
+    assert (variant.precision, variant.layout, variant.providers) == (
+        "fp32",
+        "padded",
+        ("cpu", "cuda"),
+    )
+    assert variant.calibration == CALIBRATION
+    assert variant.quality == checkpoint.facts.quality
+    assert variant.thresholds == {}
+    assert manifest.metrics["tasks"] == METRICS["tasks"]
+    assert manifest.metrics["parity"]["passed"] is True
+
+
+def test_the_same_checkpoint_gives_the_same_bytes_but_for_the_version(
+    sealed: Path, rebuilt: Rebuilt
+) -> None:
+    first, second = (read_manifest(path).version for path in (sealed, rebuilt.directory))
+    for name in sorted(FILES - {"SHA256SUMS"}):
+        again = (rebuilt.directory / name).read_bytes().replace(second.encode(), first.encode())
+        assert again == (sealed / name).read_bytes(), name
+
+
+def test_no_file_names_a_path_a_machine_a_user_or_a_day(
+    sealed: Path, checkpoint_directory: Path
+) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    places = (sealed, checkpoint_directory, Path.home(), Path(__file__).parent)
+    days = (today.isoformat(), f"{today:%Y%m%d}")
+    traces = [*map(str, places), sealed.parent.name, socket.gethostname(), *days, "site-packages"]
+    # Random weights hold any two or three letters somewhere.
+    traces = [trace for trace in traces if len(trace) > 4]
+    for path in sealed.iterdir():
+        content = path.read_bytes()
+        for trace in traces:
+            assert trace.encode() not in content, (path.name, trace)
+
+
+def test_every_file_can_be_read_by_the_user_that_serves(sealed: Path) -> None:
+    assert sealed.stat().st_mode & 0o055 == 0o055
+    assert all(path.stat().st_mode & 0o044 for path in sealed.iterdir())
+
+
+def test_golden_tickets_are_odd_ones_too(sealed: Path, checkpoint: Checkpoint) -> None:
+    (variant,) = read_manifest(sealed).variants
+    tickets = read_golden(sealed, variant).tickets
+    texts = [ticket.subject + ticket.body for ticket in tickets]
+    assert len(tickets) >= 16
+    assert any(not ticket.body for ticket in tickets)
+    assert any(re.search("[\u0600-\u06ff]", text) for text in texts)
+    assert any("\U0001f6a8" in text for text in texts)
+    tokens = [checkpoint.tokenizer.encode(text) for text in texts]
+    assert any(ticket.truncated and len(ticket) == LIMIT for ticket in tokens)
+    assert all(ticket.probabilities.keys() == CALIBRATION.keys() for ticket in tickets)
+
+
+def test_the_card_tells_origin_quality_and_limits_in_plain_words(
+    sealed: Path, checkpoint: Checkpoint
+) -> None:
+    card = (sealed / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for fact in (
+        "| category | primary | nominal | 3 | billing, technical, a\\|ccount |",
+        "| urgency | auxiliary | ordinal | 4 | P0, P1, P2, P3 |",
+        "| tickets | 900 train, 120 validation, 120 calibration, 120 test |",
+        "| task | train | test |",
+        "| urgency | 450 | 60 |",
+        "| category | TF-IDF + logistic regression | 120 | 0.801 |",
+        "| category | most frequent label | 120 | 0.321 |",
+        "| urgency | vector | 0.310 | 0.310 | 0.123 | 0.040 |",
+        "1046 texts of 2 to 32 tokens",
+        "What not to use it for",
+        "harbor-export verify",
+        checkpoint.digest,
+        checkpoint.facts.data_fingerprint,
+    ):
+        assert fact in card
+
+
+def test_an_existing_target_is_refused_before_anything_is_read(
+    sealed: Path, tmp_path: Path
+) -> None:
+    before = bundle_digest(sealed)
+    with pytest.raises(TargetExists, match="a sealed bundle never changes"):
+        build(tmp_path / "no-such-checkpoint", sealed)
+    assert bundle_digest(sealed) == before
+
+
+def test_a_failing_gate_leaves_nothing_behind(checkpoint_directory: Path, tmp_path: Path) -> None:
+    def fail(name: str, _: int) -> None:
+        if name == "exporting the graph":
+            assert len(list(tmp_path.iterdir())) == 1
+            raise GraphError("planted")
+
+    with pytest.raises(GraphError, match="planted"):
+        build(checkpoint_directory, tmp_path / "bundle", listener=Listener(stage=fail))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_that_no_manifest_can_hold_is_refused_at_once(
+    checkpoint_directory: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match="a version is 1 to 64"):
+        build(checkpoint_directory, tmp_path / "bundle", version="a version/with a path")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    with pytest.raises(CheckpointError, match="not a whole checkpoint"):
+        build(tmp_path / "checkpoint", tmp_path / "bundle")

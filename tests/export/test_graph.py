@@ -1,0 +1,109 @@
+"""The graph says what the network says, in one clean file, the same one every time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from export.errors import GraphError
+from export.graph import OPSET, build_graph, read_calibration
+from service.contract.bundle import Calibration
+from service.engine.session import Session
+from tests.export.tiny import CALIBRATION, LIMIT, TASKS, tiny_network
+from training.config import ModelConfig
+from training.model.network import Network
+
+SHAPES = ((1, 2), (1, LIMIT), (3, 9), (8, LIMIT))
+
+
+def exported(network: Network) -> bytes:
+    return build_graph(network, TASKS, CALIBRATION, LIMIT)
+
+
+@pytest.fixture(scope="module")
+def graph(sealed: Path) -> bytes:
+    """The graph of `tiny_network`, as it stands in the bundle."""
+    return (sealed / "model.fp32.onnx").read_bytes()
+
+
+# With [CLS] and linear heads the parity gate has shown the same on the way to `sealed`.
+def test_mean_pooling_and_deep_heads_too_answer_as_torch_does(tmp_path: Path) -> None:
+    network = tiny_network(ModelConfig(pooling="mean", head="gelu"))
+    (tmp_path / "graph.onnx").write_bytes(exported(network))
+    session = Session.open(tmp_path / "graph.onnx", TASKS, "cpu", threads=1)
+    random = np.random.default_rng(0)
+    for batch, length in SHAPES:
+        ids_BL = random.integers(4, 100, (batch, length))
+        mask_BL = (np.arange(length) < random.integers(2, length + 1, (batch, 1))).astype(np.int64)
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(ids_BL), torch.from_numpy(mask_BL))
+        raw, answers = session.logits(ids_BL, mask_BL), session.run(ids_BL, mask_BL)
+        for name, logits_BC in logits.items():
+            np.testing.assert_allclose(raw[name], logits_BC.numpy(), atol=2e-5)
+            known = CALIBRATION[name]
+            expected_BC = torch.softmax(
+                logits_BC * torch.tensor(known.scale) + torch.tensor(known.bias), dim=1
+            )
+            np.testing.assert_allclose(answers[name], expected_BC.numpy(), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_another_process_with_another_hash_seed_gives_the_same_bytes(graph: bytes) -> None:
+    code = (
+        "import sys; from tests.export.test_graph import *;"
+        "sys.stdout.buffer.write(exported(tiny_network(ModelConfig())))"
+    )
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONHASHSEED": "4711"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=True)
+    assert done.stdout == graph
+
+
+def test_equal_calibrations_of_two_tasks_stay_apart_under_their_own_names(graph: bytes) -> None:
+    model = onnx.load_from_string(graph)
+    for task in TASKS:
+        scale, bias = read_calibration(model, task.name)
+        np.testing.assert_allclose(scale, CALIBRATION[task.name].scale, rtol=1e-7)
+        np.testing.assert_allclose(bias, CALIBRATION[task.name].bias, rtol=1e-7)
+
+
+def test_the_graph_carries_no_trace_of_where_it_was_made(graph: bytes) -> None:
+    for trace in (b".py", b"site-packages", b"stack_trace", str(Path.home()).encode()):
+        assert trace not in graph
+    model = onnx.load_from_string(graph)
+    assert {prop.key.partition(".")[0] for prop in model.metadata_props} == {"harbor"}
+    assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+
+
+def test_the_graph_is_one_file_of_standard_operators(graph: bytes) -> None:
+    model = onnx.load_from_string(graph)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", OPSET)]
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
+
+
+def test_inputs_and_outputs_are_named_typed_and_free_in_batch_and_length(
+    graph: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "graph.onnx").write_bytes(graph)
+    session = Session.open(tmp_path / "graph.onnx", TASKS, "cpu", threads=1)
+    expected = {
+        "input_ids": ("tensor(int64)", ("batch", "sequence")),
+        "attention_mask": ("tensor(int64)", ("batch", "sequence")),
+    }
+    for task in TASKS:
+        for kind in ("logits", "probabilities"):
+            expected[f"{task.name}_{kind}"] = ("tensor(float)", ("batch", task.classes))
+    assert session.signature() == expected
+
+
+def test_a_calibration_of_the_wrong_size_is_refused() -> None:
+    network = tiny_network(ModelConfig())
+    short = {**CALIBRATION, "urgency": Calibration(method="none", scale=(1.0,), bias=(0.0,))}
+    with pytest.raises(GraphError, match="urgency has 4 labels, its calibration 1"):
+        build_graph(network, TASKS, short, LIMIT)

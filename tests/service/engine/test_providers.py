@@ -1,0 +1,108 @@
+"""Which provider is opened, when the service falls back, and when it refuses."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from service.contract.tasks import Task
+from service.engine.providers import Opened, open_sessions
+from service.engine.session import Device, Session
+from service.errors import InferenceFailed, ProviderMissing
+from tests.tiny_bundle import DEFAULT_TASKS, GRAPH, write_bundle
+
+
+class Host:
+    """A host with or without driver; every session that it opens computes on the CPU."""
+
+    def __init__(self, *, driver: bool, cuda: Exception | None) -> None:
+        self._driver = driver
+        self._cuda = cuda
+        self.asked: list[Device] = []
+
+    def driver(self) -> bool:
+        return self._driver
+
+    def open(
+        self,
+        graph: Path,
+        tasks: tuple[Task, ...],
+        provider: Device,
+        threads: int,
+        cuda_memory_mb: int = 4096,
+    ) -> Session:
+        assert cuda_memory_mb == 4096
+        self.asked.append(provider)
+        if provider == "cuda" and self._cuda is not None:
+            raise self._cuda
+        return Session.open(graph, tasks, "cpu", threads)
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "bundle") / GRAPH
+
+
+def _open(graph: Path, host: Host, wanted: Literal["auto", "cuda", "cpu"]) -> Opened:
+    return open_sessions(
+        graph,
+        DEFAULT_TASKS,
+        wanted,
+        sessions=3,
+        threads=1,
+        driver=host.driver,
+        opener=host.open,
+    )
+
+
+def test_cuda_is_one_session(graph: Path) -> None:
+    for wanted in ("cuda", "auto"):
+        host = Host(driver=True, cuda=None)
+        opened = _open(graph, host, wanted)  # type: ignore[arg-type]
+        assert (opened.provider, len(opened.sessions), opened.degraded) == ("cuda", 1, False)
+
+
+def test_the_cpu_runs_as_many_batches_side_by_side_as_asked(graph: Path) -> None:
+    host = Host(driver=True, cuda=None)
+    opened = _open(graph, host, "cpu")
+    assert (opened.provider, len(opened.sessions), opened.degraded) == ("cpu", 3, False)
+    assert host.asked == ["cpu"]
+
+
+def test_auto_on_a_host_without_a_driver_serves_on_the_cpu_and_is_not_degraded(
+    graph: Path,
+) -> None:
+    host = Host(driver=False, cuda=None)
+    opened = _open(graph, host, "auto")
+    assert (opened.provider, opened.degraded, opened.reason) == ("cpu", False, None)
+    assert host.asked == ["cpu"]
+
+
+def test_auto_falls_back_visibly_where_cuda_does_not_start(
+    graph: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = Host(driver=True, cuda=ProviderMissing("libcublasLt.so.13: no such file"))
+    opened = _open(graph, host, "auto")
+    assert (opened.provider, opened.degraded) == ("cpu", True)
+    assert opened.reason == "libcublasLt.so.13: no such file"
+    assert "libcublasLt.so.13" in caplog.text
+
+
+def test_cuda_refuses_a_host_without_a_driver_and_names_it(graph: Path) -> None:
+    host = Host(driver=False, cuda=None)
+    with pytest.raises(ProviderMissing, match=r"libcuda\.so\.1"):
+        _open(graph, host, "cuda")
+    assert host.asked == []
+
+
+def test_cuda_never_falls_back(graph: Path) -> None:
+    host = Host(driver=True, cuda=ProviderMissing("libcudnn.so.9: no such file"))
+    with pytest.raises(ProviderMissing, match=r"libcudnn\.so\.9"):
+        _open(graph, host, "cuda")
+    assert host.asked == ["cuda"]
+
+
+def test_a_graph_that_fails_on_cuda_is_no_reason_to_fall_back(graph: Path) -> None:
+    host = Host(driver=True, cuda=InferenceFailed("the graph does not load"))
+    with pytest.raises(InferenceFailed):
+        _open(graph, host, "auto")

@@ -1,0 +1,164 @@
+"""Leases, swaps and roll-backs: which bundle answers, and when the old one closes."""
+
+import asyncio
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.bundles import Bundle, Bundles
+from service.contract.bundle import bundle_digest
+from service.engine.answer import Answer
+from service.errors import BundleRefused, Closing, NotReady
+from service.settings import Settings
+from tests.tiny_bundle import GRAPH, write_bundle
+
+TEXT = "invoice charged twice, please refund"
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Three bundles that give different answers, and one whose graph was tampered with."""
+    root = tmp_path_factory.mktemp("shelf")
+    shelf = {
+        name: write_bundle(root / name, version=name, seed=seed)
+        for seed, name in enumerate(("one", "two", "three", "broken"))
+    }
+    (shelf["broken"] / GRAPH).write_bytes(b"tampered with")
+    return shelf
+
+
+def _settings(directory: Path) -> Settings:
+    return Settings(bundle=directory, provider="cpu", sessions=2, drain_s=30.0)
+
+
+async def _ask(bundle: Bundle) -> Answer:
+    tokens = bundle.tokenizer.encode(TEXT)
+    return await bundle.engine.submit(tokens, time.monotonic() + 60.0)
+
+
+async def _retired(bundles: Bundles) -> None:
+    await asyncio.gather(*bundles._retiring)
+
+
+async def _wanted(directory: Path) -> np.ndarray:
+    async with Bundles(_settings(directory)) as bundles:
+        return np.asarray((await _ask(bundles.active)).probabilities["category"])
+
+
+async def test_the_first_bundle_is_active_and_announced(shelf: dict[str, Path]) -> None:
+    announced: list[Bundle] = []
+    async with Bundles(_settings(shelf["one"]), on_swap=announced.append) as bundles:
+        assert announced == [bundles.active]
+        assert bundles.active.manifest.version == "one"
+        assert bundles.active.engine.alive
+
+
+async def test_without_a_bundle_nothing_is_lent(shelf: dict[str, Path]) -> None:
+    bundles = Bundles(_settings(shelf["one"]))
+    with pytest.raises(NotReady), bundles.lease():
+        pass
+
+
+async def test_a_broken_first_bundle_keeps_the_service_from_starting(
+    shelf: dict[str, Path],
+) -> None:
+    with pytest.raises(BundleRefused, match=GRAPH):
+        await Bundles(_settings(shelf["broken"])).__aenter__()
+
+
+async def test_a_swap_under_load_loses_no_ticket_and_mixes_no_answer(
+    shelf: dict[str, Path],
+) -> None:
+    wanted = {bundle_digest(shelf[name]): await _wanted(shelf[name]) for name in ("one", "two")}
+    answered: Counter[str] = Counter()
+    done = asyncio.Event()
+
+    async def client(bundles: Bundles) -> None:
+        while not done.is_set():
+            with bundles.lease() as bundle:
+                answer = await _ask(bundle)
+                np.testing.assert_allclose(
+                    answer.probabilities["category"], wanted[bundle.digest], atol=1e-6
+                )
+                answered[bundle.manifest.version] += 1
+
+    async with Bundles(_settings(shelf["one"])) as bundles:
+        clients = [asyncio.create_task(client(bundles)) for _ in range(8)]
+        await bundles.swap(shelf["two"])
+        await bundles.rollback()
+        await bundles.swap(shelf["two"])
+        done.set()
+        await asyncio.gather(*clients)
+    assert answered["one"] > 0
+    assert answered["two"] > 0
+
+
+async def test_a_lease_outlives_a_swap_and_the_old_engine_closes_after_it(
+    shelf: dict[str, Path],
+) -> None:
+    async with Bundles(_settings(shelf["one"])) as bundles:
+        with bundles.lease() as old:
+            new = await bundles.swap(shelf["two"])
+            assert bundles.active is new
+            assert (await _ask(old)).probabilities
+            assert old.engine.alive
+        await _retired(bundles)
+        assert not old.engine.alive
+        with pytest.raises(Closing):
+            await _ask(old)
+
+
+async def test_a_refused_bundle_leaves_the_active_one_serving(shelf: dict[str, Path]) -> None:
+    announced: list[Bundle] = []
+    async with Bundles(_settings(shelf["one"]), on_swap=announced.append) as bundles:
+        before = bundles.active
+        with pytest.raises(BundleRefused, match=GRAPH):
+            await bundles.swap(shelf["broken"])
+        assert bundles.active is before
+        assert announced == [before]
+        assert (await _ask(before)).probabilities
+
+
+async def test_a_roll_back_returns_to_the_bundle_before_and_proves_it_again(
+    shelf: dict[str, Path], tmp_path: Path
+) -> None:
+    first = write_bundle(tmp_path / "first", version="first")
+    async with Bundles(_settings(first)) as bundles:
+        with pytest.raises(BundleRefused, match="no earlier bundle"):
+            await bundles.rollback()
+        await bundles.swap(shelf["two"])
+        assert (await bundles.rollback()).manifest.version == "first"
+        await bundles.swap(shelf["two"])
+        (first / GRAPH).write_bytes(b"changed since")
+        with pytest.raises(BundleRefused, match=GRAPH):
+            await bundles.rollback()
+        assert bundles.active.manifest.version == "two"
+
+
+async def test_swaps_at_the_same_time_take_their_turns(shelf: dict[str, Path]) -> None:
+    order: list[str] = []
+    async with Bundles(
+        _settings(shelf["one"]), on_swap=lambda bundle: order.append(bundle.manifest.version)
+    ) as bundles:
+        await asyncio.gather(bundles.swap(shelf["two"]), bundles.swap(shelf["three"]))
+        assert order == ["one", "two", "three"]
+        assert bundles.active.manifest.version == "three"
+        await _retired(bundles)
+
+
+async def test_closing_waits_for_leases_then_lends_nothing(shelf: dict[str, Path]) -> None:
+    bundles = await Bundles(_settings(shelf["one"])).__aenter__()
+    with bundles.lease() as bundle:
+        closing = asyncio.create_task(bundles.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        assert (await _ask(bundle)).probabilities
+        assert not closing.done()
+    await closing
+    assert not bundle.engine.alive
+    with pytest.raises(NotReady), bundles.lease():
+        pass
+    with pytest.raises(Closing):
+        await bundles.swap(shelf["two"])

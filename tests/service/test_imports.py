@@ -1,0 +1,13 @@
+"""A serving image holds no training stack: the service must not reach for it."""
+
+import subprocess
+import sys
+
+LOADS = "import sys, service.app, service.cli; print([m for m in {names} if m in sys.modules])"
+
+
+def test_the_service_imports_without_the_training_stack() -> None:
+    names = ("torch", "transformers", "sklearn", "onnx", "pandas")
+    code = LOADS.format(names=names)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

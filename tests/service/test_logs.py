@@ -1,0 +1,48 @@
+"""Log lines: JSON, one a line, and nobody's text."""
+
+import io
+import json
+import logging
+
+from service.logs import Forward, failure, open_log
+
+
+def _lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_json_with_time_level_and_event() -> None:
+    stream = io.StringIO()
+    open_log(stream).info("listening", port=8080)
+    (line,) = _lines(stream)
+    assert line["event"] == "listening"
+    assert line["level"] == "info"
+    assert line["port"] == 8080
+    assert str(line["time"]).endswith("Z")
+
+
+def test_levels_below_the_chosen_one_are_left_out() -> None:
+    stream = io.StringIO()
+    log = open_log(stream, "warning")
+    log.info("unseen")
+    log.warning("seen")
+    assert [line["event"] for line in _lines(stream)] == ["seen"]
+
+
+def test_an_exception_is_logged_without_its_message() -> None:
+    try:
+        "my secret \ud83d".encode()
+    except UnicodeEncodeError as error:
+        found = failure(error)
+    assert found["error"] == "UnicodeEncodeError"
+    assert "test_logs.py" in found["at"][-1]
+    assert "secret" not in json.dumps(found)
+
+
+def test_what_libraries_log_comes_out_as_the_same_json_without_later_lines() -> None:
+    stream = io.StringIO()
+    record = logging.LogRecord("asyncio", logging.ERROR, "", 0, "never retrieved\nsecret", (), None)
+    Forward(open_log(stream)).emit(record)
+    (line,) = _lines(stream)
+    assert (line["event"], line["logger"], line["level"]) == ("never retrieved", "asyncio", "error")
+    assert "secret" not in stream.getvalue()

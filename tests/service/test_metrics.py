@@ -1,0 +1,73 @@
+"""Metrics as a scrape sees them."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.api.schema import Prediction, Timings
+from service.contract.tasks import Task
+from service.engine.answer import BatchReport
+from service.metrics import CATALOGUE, Metrics, Serving
+
+TIMINGS = Timings(tokenize=0.1, queue=0.4, infer=6.0, total=6.9)
+OLD = Serving("1", "sha256:1", "cpu", False, (Task(name="queue", labels=("a", "b")),))
+NEW = Serving("2", "sha256:2", "cuda", False, (Task(name="queue", labels=("b", "c")),))
+
+
+def _values(metrics: Metrics, name: str) -> dict[tuple[str, ...], float]:
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    samples = (sample for family in families for sample in family.samples)
+    return {
+        tuple(sample.labels.values()): sample.value for sample in samples if sample.name == name
+    }
+
+
+def _prediction(label: str) -> Prediction:
+    return Prediction(
+        label=label, confidence=0.9, decision="human", threshold=None, alternatives=[]
+    )
+
+
+def test_the_exposition_holds_exactly_the_catalogue() -> None:
+    families = text_string_to_metric_families(Metrics().exposition().decode())
+    found = {family.name: family for family in families if family.name.startswith("harbor_")}
+    found = {name: one for name, one in found.items() if not name.endswith("_created")}
+    wanted = {entry.name.removesuffix("_total"): entry for entry in CATALOGUE}
+    assert found.keys() == wanted.keys()
+    for name, entry in wanted.items():
+        assert (found[name].type, found[name].documentation) == (entry.type, entry.help)
+
+
+def test_two_processes_parts_share_no_registry() -> None:
+    one, other = Metrics(), Metrics()
+    one.ticket("ok")
+    assert _values(other, "harbor_tickets_total") == {}
+
+
+def test_a_new_bundle_takes_the_old_ones_place_and_its_labels() -> None:
+    metrics = Metrics()
+    metrics.serving(OLD)
+    metrics.routed({"queue": _prediction("a")}, TIMINGS, False)
+    metrics.routed({"queue": _prediction("b")}, TIMINGS, False)
+    metrics.serving(NEW)
+    assert _values(metrics, "harbor_bundle_info") == {("sha256:2", "2"): 1.0}
+    assert _values(metrics, "harbor_provider_info") == {("cuda",): 1.0}
+    (kept,) = _values(metrics, "harbor_predictions_total")
+    assert set(kept) == {"queue", "b", "human"}
+
+
+def test_a_batch_counts_its_padding_and_what_was_dropped() -> None:
+    metrics = Metrics()
+    metrics.batch(BatchReport(tickets=2, real_tokens=30, padded_tokens=40, infer_s=0.5))
+    metrics.batch(BatchReport(expired=1, abandoned=2))
+    assert _values(metrics, "harbor_tokens_real_total") == {(): 30.0}
+    assert _values(metrics, "harbor_tokens_padded_total") == {(): 40.0}
+    assert _values(metrics, "harbor_batch_tickets_count") == {(): 1.0}
+    dropped = _values(metrics, "harbor_tickets_dropped_total")
+    assert dropped == {("expired",): 1.0, ("abandoned",): 2.0}
+
+
+def test_the_queue_is_asked_when_the_metrics_are_read() -> None:
+    metrics, depth = Metrics(), [3]
+    metrics.watch_queue(lambda: depth[0])
+    assert _values(metrics, "harbor_queue_depth") == {(): 3.0}
+    depth[0] = 4
+    assert _values(metrics, "harbor_queue_depth") == {(): 4.0}

@@ -1,0 +1,204 @@
+"""Which bundles open, and that each broken one is refused with its cause."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from service.contract.bundle import MANIFEST, SUMS, TOKENIZER
+from service.contract.tasks import Task
+from service.engine.providers import has_driver
+from service.errors import BundleRefused, ProviderMissing
+from service.opening import open_bundle
+from service.settings import Settings
+from tests import tiny_bundle
+from tests.tiny_bundle import DEFAULT_TASKS, GOLDEN, GRAPH, WORDS, reseal, write_bundle
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "sound")
+
+
+@pytest.fixture
+def bundle(sound: Path, tmp_path: Path) -> Path:
+    """A copy that a test may break."""
+    return Path(shutil.copytree(sound, tmp_path / "bundle"))
+
+
+def _settings(bundle: Path, **changes: object) -> Settings:
+    return Settings(**{"bundle": bundle, "provider": "cpu", "sessions": 2, **changes})
+
+
+def test_a_sound_bundle_opens(sound: Path) -> None:
+    opened = open_bundle(sound, _settings(sound))
+    assert opened.tasks == DEFAULT_TASKS
+    assert opened.digest.startswith("sha256:")
+    assert (opened.manifest.version, opened.variant.precision) == ("test-1", "fp32")
+    assert (opened.provider, opened.degraded) == ("cpu", False)
+    assert opened.tokenizer.limit == opened.manifest.token_limit
+
+
+def test_two_and_five_tasks_open_without_touching_code(tmp_path: Path) -> None:
+    for count in (2, 5):
+        tasks = tuple(Task(name=f"task{n}", labels=("a", "b", "c")) for n in range(count))
+        directory = write_bundle(tmp_path / str(count), tasks=tasks)
+        assert open_bundle(directory, _settings(directory)).tasks == tasks
+
+
+@pytest.mark.parametrize("name", [MANIFEST, GRAPH, TOKENIZER, GOLDEN, "MODEL_CARD.md", SUMS])
+def test_one_flipped_bit_in_any_file_is_refused(bundle: Path, name: str) -> None:
+    sound = (bundle / name).read_bytes()
+    places = np.random.default_rng(5).integers(0, len(sound), size=12)
+    for place in (0, len(sound) - 1, *places):
+        broken = bytearray(sound)
+        broken[place] ^= 1 << (int(place) % 8)
+        (bundle / name).write_bytes(broken)
+        with pytest.raises(BundleRefused) as refusal:
+            open_bundle(bundle, _settings(bundle))
+        assert SUMS in str(refusal.value)
+
+
+def _swap_words(bundle: Path) -> None:
+    other = tiny_bundle.tokenizer_definition(list(reversed(WORDS)))
+    (bundle / TOKENIZER).write_text(other, encoding="utf-8")
+
+
+def _grow_words(bundle: Path) -> None:
+    padding = [f"word{number}" for number in range(500)]
+    other = tiny_bundle.tokenizer_definition([*padding, *WORDS])
+    (bundle / TOKENIZER).write_text(other, encoding="utf-8")
+
+
+def _break_tokenizer(bundle: Path) -> None:
+    (bundle / TOKENIZER).write_text("{}", encoding="utf-8")
+
+
+def _break_graph(bundle: Path) -> None:
+    (bundle / GRAPH).write_bytes(b"no graph")
+
+
+def _other_weights(bundle: Path) -> None:
+    size = open_bundle(bundle, _settings(bundle)).tokenizer.vocabulary_size
+    (bundle / GRAPH).write_bytes(tiny_bundle.graph(DEFAULT_TASKS, 99, size))
+
+
+def _other_labels(bundle: Path) -> None:
+    tasks = (Task(name="category", labels=("technical", "billing", "account")), *DEFAULT_TASKS[1:])
+    (bundle / GRAPH).write_bytes(tiny_bundle.graph(tasks, 0, 300))
+
+
+def _lost_head(bundle: Path) -> None:
+    _replace_graph(bundle, DEFAULT_TASKS[:2])
+
+
+def _narrow_head(bundle: Path) -> None:
+    narrow = Task(name="urgency", labels=("P0", "P1"))
+    _replace_graph(bundle, (DEFAULT_TASKS[0], narrow, DEFAULT_TASKS[2]))
+
+
+def _replace_graph(bundle: Path, tasks: tuple[Task, ...]) -> None:
+    """A graph of other tasks that claims, in its metadata, to be the bundle's."""
+    metadata = {entry.key: entry.value for entry in onnx.load(bundle / GRAPH).metadata_props}
+    model = onnx.load_from_string(tiny_bundle.graph(tasks, 0, 300))
+    helper.set_model_props(model, metadata)
+    (bundle / GRAPH).write_bytes(model.SerializeToString())
+
+
+def _shift_golden(bundle: Path) -> None:
+    golden = json.loads((bundle / GOLDEN).read_text(encoding="utf-8"))
+    golden["tickets"][1]["probabilities"]["queue"][0] -= 0.001
+    (bundle / GOLDEN).write_text(json.dumps(golden), encoding="utf-8")
+
+
+def _forget_a_golden_task(bundle: Path) -> None:
+    golden = json.loads((bundle / GOLDEN).read_text(encoding="utf-8"))
+    del golden["tickets"][0]["probabilities"]["queue"]
+    (bundle / GOLDEN).write_text(json.dumps(golden), encoding="utf-8")
+
+
+def _unknown_field(bundle: Path) -> None:
+    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    (bundle / MANIFEST).write_text(json.dumps({**manifest, "colour": "red"}), encoding="utf-8")
+
+
+def _other_limit(bundle: Path) -> None:
+    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    (bundle / MANIFEST).write_text(json.dumps({**manifest, "token_limit": 32}), encoding="utf-8")
+
+
+RESEALED: list[tuple[Callable[[Path], None], str]] = [
+    (_swap_words, "golden ticket 0"),
+    (_grow_words, "fails on its golden tickets"),
+    (_break_tokenizer, "tokenizer cannot be read"),
+    (_break_graph, "model.fp32.onnx does not load"),
+    (_other_weights, "golden ticket 0"),
+    (_other_labels, "harbor.tasks"),
+    (_lost_head, "no output queue_probabilities"),
+    (_narrow_head, "urgency_probabilities must be float32 of (batch, 4)"),
+    (_shift_golden, "golden ticket 1 of golden.fp32.json: queue differs by 0.001"),
+    (_forget_a_golden_task, "does not answer exactly"),
+    (_unknown_field, "manifest.json is not valid at 'colour'"),
+    (_other_limit, "harbor.token_limit"),
+]
+
+
+@pytest.mark.parametrize(("damage", "cause"), RESEALED, ids=[d.__name__ for d, _ in RESEALED])
+def test_a_bundle_that_was_sealed_wrong_is_refused(
+    bundle: Path, damage: Callable[[Path], None], cause: str
+) -> None:
+    damage(bundle)
+    reseal(bundle)
+    with pytest.raises(BundleRefused) as refusal:
+        open_bundle(bundle, _settings(bundle))
+    assert cause in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, GRAPH, TOKENIZER, GOLDEN, SUMS])
+def test_a_missing_file_is_named(bundle: Path, name: str) -> None:
+    (bundle / name).unlink()
+    with pytest.raises(BundleRefused, match=name):
+        open_bundle(bundle, _settings(bundle))
+
+
+def test_an_added_file_is_named(bundle: Path) -> None:
+    (bundle / "notes.txt").write_text("added later", encoding="utf-8")
+    with pytest.raises(BundleRefused, match=r"notes\.txt"):
+        open_bundle(bundle, _settings(bundle))
+
+
+def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleRefused, match="nowhere"):
+        open_bundle(tmp_path / "nowhere", _settings(tmp_path / "nowhere"))
+
+
+def test_another_text_template_is_refused(tmp_path: Path) -> None:
+    directory = write_bundle(tmp_path / "bundle", text_template=99)
+    with pytest.raises(BundleRefused, match="text template 99"):
+        open_bundle(directory, _settings(directory))
+
+
+def test_a_precision_that_the_bundle_lacks_is_refused(sound: Path) -> None:
+    with pytest.raises(BundleRefused, match="no padded int8 graph, only fp32 padded"):
+        open_bundle(sound, _settings(sound, precision="int8"))
+
+
+def test_a_graph_for_the_cpu_alone_refuses_cuda_and_takes_the_cpu_by_itself(bundle: Path) -> None:
+    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    manifest["variants"][0]["providers"] = ["cpu"]
+    (bundle / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    reseal(bundle)
+    assert open_bundle(bundle, _settings(bundle, provider="auto")).provider == "cpu"
+    with pytest.raises(BundleRefused, match="is for cpu, cuda was asked for"):
+        open_bundle(bundle, _settings(bundle, provider="cuda"))
+
+
+@pytest.mark.skipif(has_driver(), reason="this host has an NVIDIA driver")
+def test_a_missing_provider_is_named_as_such_and_not_held_against_the_bundle(sound: Path) -> None:
+    with pytest.raises(ProviderMissing, match="no NVIDIA driver"):
+        open_bundle(sound, _settings(sound, provider="cuda"))

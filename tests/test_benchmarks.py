@@ -1,0 +1,147 @@
+"""The benchmarks' logic, on the tiny bundle and the CPU provider, in small numbers."""
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.contract.bundle import read_manifest
+from service.contract.tasks import Task
+from service.contract.ticket import Ticket
+from tests.benchmarks import device, gpu, held_out, memory
+from tests.benchmarks.load import BROKEN, Exchange, closed_loop
+from tests.benchmarks.measure import agreement, by_length
+from tests.benchmarks.placement import MisplacedError, check
+from tests.benchmarks.server import ServerFailedError, free_port, serving
+from tests.benchmarks.table import markdown
+from tests.tiny_bundle import write_bundle
+from training.data.table import Row
+
+DESK = [Ticket(subject=f"Invoice {n}", body="charged twice " * (n % 7 + 1)) for n in range(24)]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(tmp_path_factory.mktemp("benchmarks") / "bundle")
+
+
+def test_the_gpu_benchmark_runs_on_the_cpu_provider(bundle: Path) -> None:
+    figures = {figure.measure: figure.value for figure in gpu.measure(bundle, "cpu", DESK, 5.0)}
+    assert figures["costly nodes, all on cpu"] == 3  # The tiny bundle has one product a task.
+    assert figures["category: same label as on the CPU"] == 100
+    assert figures["category: largest difference of a probability"] == 0
+    assert figures["raw, batch 8"] > 0
+    assert figures["HTTP, 32 at once"] > 0
+    assert figures["HTTP, 32 at once, failed"] == 0
+
+
+def test_costly_operators_off_the_provider_fail_the_proof() -> None:
+    placed = Counter({("MatMul", "CUDAExecutionProvider"): 9, ("Gemm", "CPUExecutionProvider"): 1})
+    with pytest.raises(MisplacedError, match="not on cuda: Gemm"):
+        check(placed, "cuda")
+
+
+def test_a_graph_without_costly_operators_proves_nothing() -> None:
+    with pytest.raises(MisplacedError, match="no costly operator"):
+        check(Counter({("Shape", "CPUExecutionProvider"): 3}), "cpu")
+
+
+def test_shape_arithmetic_may_stay_on_the_cpu() -> None:
+    placed = Counter({("MatMul", "CUDAExecutionProvider"): 9, ("Shape", "CPUExecutionProvider"): 4})
+    assert check(placed, "cuda") == 9
+
+
+def test_agreement_sees_another_model(bundle: Path, tmp_path: Path) -> None:
+    other = write_bundle(tmp_path / "other", seed=1)
+    manifest = read_manifest(bundle)
+    sessions = [gpu.open_session(path, manifest, "cpu") for path in (bundle, other)]
+    tokens = gpu.tokenize(bundle, manifest, DESK)
+    found = agreement(sessions[0], sessions[1], tokens, manifest.pad_id)
+    assert max(task.max_difference for task in found.values()) > 0.01
+
+
+def test_batches_by_length_lose_no_ticket(bundle: Path) -> None:
+    tokens = gpu.tokenize(bundle, read_manifest(bundle), DESK)
+    batches = list(by_length(tokens, 5))
+    assert [len(batch) for batch in batches] == [5, 5, 5, 5, 4]
+    assert [len(ticket) for batch in batches for ticket in batch] == sorted(map(len, tokens))
+
+
+def test_memory_and_start_are_measured(bundle: Path) -> None:
+    found = memory.measure(bundle, DESK, clients=4)
+    assert found.failures == 0
+    assert 0 < found.idle_mb < 2000
+    assert found.start_s > 0
+
+
+def test_the_closed_loop_keeps_the_order_of_the_bodies(bundle: Path) -> None:
+    bodies = [json.dumps({"subject": "a", "ticket_id": str(n)}).encode() for n in range(20)]
+    with serving(bundle) as server:
+        load = asyncio.run(closed_loop(server.url, [*bodies, b"{"], clients=3))
+    assert load.failures == 1
+    replies = [json.loads(exchange.body) for exchange in load.done[:-1]]
+    assert [reply["ticket_id"] for reply in replies] == [str(n) for n in range(20)]
+
+
+def test_the_closed_loop_starts_nothing_after_its_limit() -> None:
+    load = asyncio.run(closed_loop("http://127.0.0.1:1", [b"{}"] * 3, clients=2, limit_s=0.0))
+    assert load.exchanges == (None, None, None)
+
+
+def test_a_connection_that_fails_is_counted() -> None:
+    load = asyncio.run(closed_loop(f"http://127.0.0.1:{free_port()}", [b"{}"] * 3, clients=2))
+    assert [exchange.status for exchange in load.done] == [BROKEN] * 3
+    assert load.failures == 3
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ServerFailedError, match="the server ended with"), serving(tmp_path):
+        pass
+
+
+def test_held_out_measures_count_only_labelled_tickets() -> None:
+    task = Task(name="queue", labels=("a", "b"))
+    rows = [_row("1", "a"), _row("2", "b"), _row("3", None), _row("4", "b")]
+    answers = [_answer(label, 0.9) for label in ("a", "b", "b", "a")]
+    found = held_out.measures(task, rows, answers)
+    assert found["n"] == 3
+    assert found["accuracy"] == pytest.approx(2 / 3)
+    assert found["ece"] == pytest.approx((0.1 + 0.1 + 0.9) / 3)
+
+
+def test_a_hesitant_answer_still_wins_over_what_is_spread() -> None:
+    assert held_out._scores(4, 2, 0.26).argmax() == 2
+    assert np.exp(held_out._scores(4, 2, 0.26)).sum() == pytest.approx(1.0)
+
+
+def test_held_out_rows_stand_beside_the_run_s_baselines() -> None:
+    report = {"tasks": {"queue": {"tfidf": {"n": 3, "accuracy": 0.5}, "majority": {"n": 3}}}}
+    lines = held_out.table_rows("queue", {"n": 3.0, "accuracy": 2 / 3}, report)
+    assert lines[0] == ["queue", "Harbor", "3", "0.667", "", "", ""]
+    assert [line[1] for line in lines[1:]] == ["TF-IDF + logistic regression", "majority"]
+
+
+def test_a_gpu_s_name_and_driver_are_read() -> None:
+    listing = "NVIDIA A10, 550.54\nNVIDIA A10, 550.54\n"
+    assert device.read_gpu(listing) == {"gpu": "NVIDIA A10", "driver": "550.54"}
+    assert device.read_gpu("") == {"gpu": "none"}
+
+
+def test_a_processor_without_a_name_is_its_architecture(tmp_path: Path) -> None:
+    assert device.processor(tmp_path / "missing")
+
+
+def test_the_table_is_markdown() -> None:
+    assert markdown(("a", "b"), [("x", "1")]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
+
+
+def _row(name: str, label: str | None) -> Row:
+    return Row(id=name, subject=name, body="", labels={} if label is None else {"queue": label})
+
+
+def _answer(label: str, confidence: float) -> Exchange:
+    reply = {"predictions": {"queue": {"label": label, "confidence": confidence}}}
+    return Exchange(200, json.dumps(reply).encode(), 0.01)

@@ -1,0 +1,49 @@
+"""A configuration's rules: each message names the key."""
+
+from pathlib import Path
+
+import pytest
+
+from training.config import RunConfig, dump_config, parse_config, read_config
+from training.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"epoch": 3}, "epoch: Extra inputs"),
+        ({"optimizer": {"lr": 1}}, r"optimizer\.lr: Extra inputs"),
+        ({"model": {"pooling": "max"}}, r"model\.pooling: Input should be 'cls' or 'mean'"),
+        ({"data": {"test": 0.2}}, "must add up to 1"),
+        ({"stop": {"metric": "speed"}}, "one of macro_f1, category, urgency, queue"),
+        ({"epochs": 1, "frozen_epochs": 2}, "frozen_epochs 2 exceeds epochs 1"),
+        ({"tasks": {}}, "tasks"),
+        ({"optimizer": {"clip_norm": float("nan")}}, r"optimizer\.clip_norm"),
+        ([1, 2], "test is not a valid run"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_by_name(document: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_config(document, "test")
+
+
+def test_a_dumped_configuration_reads_back_equal(tmp_path: Path) -> None:
+    config = parse_config({"tasks": {"tone": {"labels": ["calm", "angry"]}}, "seed": 3}, "test")
+    path = tmp_path / "run.yaml"
+    path.write_text(dump_config(config))
+    assert read_config(path) == config
+
+
+def test_without_a_file_the_reference_recipe_is_used() -> None:
+    recipe = read_config(None)
+    assert recipe == RunConfig()
+    assert recipe.model.encoder == "distilbert-base-uncased"
+    assert recipe.batch.composition == {"category": 12, "urgency": 10, "queue": 10}
+    assert recipe.balance.equal_steps == 500
+
+
+def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("a: [1")
+    with pytest.raises(ConfigError, match=r"run\.yaml cannot be read"):
+        read_config(path)

@@ -1,0 +1,45 @@
+"""Encoders by directory and by package: what is loaded is what was pinned."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from service.contract.tokens import Tokenizer
+from training.errors import EncoderError
+from training.model.encoder import load_encoder, minilm_directory, rebuild_encoder
+
+
+def test_a_directory_in_the_hubs_format_is_loaded(encoder: Path) -> None:
+    found = load_encoder(str(encoder))
+    assert found.name == "tiny-bert"
+    assert (found.width, found.positions) == (32, 64)
+    assert str(encoder) not in str(found.saved_config())
+
+
+def test_a_saved_configuration_rebuilds_the_same_module(encoder: Path) -> None:
+    found = load_encoder(str(encoder))
+    rebuilt = rebuild_encoder(found.saved_config())
+    rebuilt.load_state_dict(found.module.state_dict())
+    ids = torch.tensor([[1, 5, 2]])
+    left = found.module.eval()(input_ids=ids).last_hidden_state
+    assert torch.equal(left, rebuilt.eval()(input_ids=ids).last_hidden_state)
+
+
+def test_a_directory_without_an_encoder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        load_encoder(str(tmp_path))
+
+
+def test_the_offline_encoder_has_the_pinned_weights_and_no_fixed_padding() -> None:
+    found = load_encoder("minilm")
+    assert found.width == 384
+    tokens = Tokenizer(found.tokenizer, 256).encode("printer")
+    assert 3 <= len(tokens) < 8
+    assert not tokens.truncated
+
+
+def test_weights_of_another_digest_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"other")
+    with pytest.raises(EncoderError, match="another digest"):
+        minilm_directory(tmp_path)

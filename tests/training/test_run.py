@@ -1,0 +1,190 @@
+"""A whole run: what it writes, that it learns, and that a kill changes nothing."""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training.desk import silent, tiny_config, write_desk
+from training.checkpoint import load
+from training.conclude import conclude
+from training.config import dump_config
+from training.errors import CheckpointError, ConfigError, LossError, TrainingError
+from training.evaluate import predict
+from training.record import read_events
+from training.run import start, train
+
+
+def losses(directory: Path) -> list[tuple[int, dict[str, float]]]:
+    steps = (event for event in read_events(directory / "events.jsonl") if event["event"] == "step")
+    return [(event["step"], event["losses"]) for event in steps]
+
+
+class Interrupted(Exception):
+    """Stands for a kill."""
+
+
+def interrupted_after(step: int) -> Any:
+    def stop(found: int, _: dict[str, float]) -> None:
+        if found == step:
+            raise Interrupted
+
+    return dataclasses.replace(silent(), step=stop)
+
+
+def test_a_run_learns_what_the_words_say(finished: Path) -> None:
+    report = json.loads((finished / "report.json").read_text())
+    category = report["tasks"]["category"]
+    assert category["test"]["accuracy"] > category["majority"]["accuracy"] + 0.1
+    assert set(report["tasks"]["urgency"]) == {"test", "uncalibrated", "majority", "tfidf"}
+    assert "qwk" in report["tasks"]["urgency"]["test"]
+    assert report["splits"]["train"]["rows"] == report["tickets"]["train"]
+
+
+def test_every_epoch_is_recorded_with_every_task(finished: Path) -> None:
+    events = read_events(finished / "events.jsonl")
+    epochs = [event for event in events if event["event"] == "epoch"]
+    assert [event["epoch"] for event in epochs] == [0, 1, 2]
+    assert all(set(event["validation"]) == {"category", "urgency"} for event in epochs)
+    assert events[0]["event"] == "start"
+    assert events[0]["composition"] == {"category": 9, "urgency": 7}
+
+
+def test_no_ticket_is_dropped_for_a_missing_label(finished: Path, desk: Path) -> None:
+    rows = (finished / "splits.csv").read_text().splitlines()
+    assert len(rows) == len(desk.read_text().splitlines())
+
+
+def test_a_checkpoint_gives_the_logits_it_was_saved_with(finished: Path) -> None:
+    trained = train(finished, silent())
+    dataset = trained.prepared.datasets["test"]
+    cpu = torch.device("cpu")
+    before = predict(trained.network, dataset, cpu)
+    after = predict(load(finished / "checkpoint").network, dataset, cpu)
+    for task, logits in before.items():
+        assert (logits == after[task]).all()
+
+
+def test_a_damaged_checkpoint_is_refused(finished: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(finished / "checkpoint", tmp_path / "checkpoint"))
+    weights = copy / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors differs"):
+        load(copy)
+
+
+def test_a_checkpoint_holds_no_path_of_this_machine(finished: Path, encoder: Path) -> None:
+    for path in (finished / "checkpoint").iterdir():
+        content = path.read_bytes()
+        assert str(encoder.parent).encode() not in content, path.name
+
+
+def test_a_resumed_run_has_the_losses_of_one_that_was_never_stopped(
+    finished: Path, encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    for step in (2, 7, 13):
+        directory = tmp_path / str(step)
+        start(tiny_config(encoder), desk, directory)
+        with pytest.raises(Interrupted):
+            train(directory, interrupted_after(step))
+        report = conclude(train(directory, silent()), directory, silent())
+        assert losses(directory) == losses(finished)
+        assert report == json.loads((finished / "report.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_killed_process_resumes_to_the_same_losses(
+    finished: Path, encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "killed"
+    start(tiny_config(encoder), desk, directory)
+    command = [sys.executable, "-m", "training", "resume", str(directory)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    events = directory / "events.jsonl"
+    while process.poll() is None and (not events.exists() or len(losses(directory)) < 6):
+        pass
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert losses(directory) == losses(finished)
+
+
+def test_the_encoder_rests_in_the_frozen_epoch_and_learns_after_it(
+    encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    start(tiny_config(encoder, epochs=2), desk, tmp_path)
+    total = 2 * -(-_training_rows(tmp_path, encoder, desk) // 16)
+    with pytest.raises(Interrupted):
+        train(tmp_path, interrupted_after(total // 2))
+    frozen = load_file(tmp_path / "state.safetensors")
+    train(tmp_path, silent())
+    tuned = load_file(tmp_path / "state.safetensors")
+    original = load_file(encoder / "model.safetensors")
+    name = "encoder.layer.0.output.dense.weight"
+    assert torch.equal(frozen[f"network.trunk.encoder.{name}"], original[name])
+    assert not torch.equal(tuned[f"network.trunk.encoder.{name}"], original[name])
+
+
+def _training_rows(directory: Path, encoder: Path, desk: Path) -> int:
+    other = directory / "count"
+    start(tiny_config(encoder, epochs=1), desk, other)
+    trained = train(other, silent())
+    return len(trained.prepared.rows["train"])
+
+
+def test_a_file_without_urgency_trains_one_head_less(encoder: Path, tmp_path: Path) -> None:
+    data = write_desk(tmp_path / "plain.csv", urgency=False)
+    config = tiny_config(encoder, tasks={"category": {}}, epochs=1)
+    start(config, data, tmp_path / "run")
+    conclude(train(tmp_path / "run", silent()), tmp_path / "run", silent())
+    assert [task.name for task in load(tmp_path / "run" / "checkpoint").tasks] == ["category"]
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step(
+    encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    broken = Path(shutil.copytree(encoder, tmp_path / "broken"))
+    weights = load_file(broken / "model.safetensors")
+    weights["embeddings.LayerNorm.weight"][0] = float("nan")
+    from safetensors.torch import save_file
+
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    start(tiny_config(broken), desk, tmp_path / "run")
+    with pytest.raises(LossError, match="task category must be finite") as caught:
+        train(tmp_path / "run", silent())
+    assert caught.value.task == "category"
+    assert losses(tmp_path / "run") == []
+
+
+def test_a_second_run_into_the_same_directory_is_refused(
+    finished: Path, encoder: Path, desk: Path
+) -> None:
+    with pytest.raises(TrainingError, match="holds a run already"):
+        start(tiny_config(encoder), desk, finished)
+
+
+def test_a_token_limit_beyond_the_encoders_positions_is_refused(
+    encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(encoder, model={"encoder": str(encoder), "token_limit": 65})
+    start(config, desk, tmp_path)
+    with pytest.raises(ConfigError, match="at most 64"):
+        train(tmp_path, silent())
+
+
+def test_the_saved_configuration_is_the_whole_one(finished: Path, encoder: Path) -> None:
+    saved = (finished / "checkpoint" / "config.yaml").read_text()
+    assert saved.splitlines()[0] == "tasks:"
+    assert "encoder_rate: 0.001" in saved
+    assert dump_config(tiny_config(encoder)).replace(str(encoder), encoder.name) == saved

@@ -1,0 +1,5 @@
+"""`python -m training` is `harbor-train`."""
+
+from training.cli import app
+
+app()

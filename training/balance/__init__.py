@@ -1,0 +1,1 @@
+"""Balancers: each turns the tasks' losses into one loss whose gradient is taken."""

@@ -1,0 +1,45 @@
+"""Learned uncertainty weights (Kendall, Gal & Cipolla 2018, arXiv:1705.07115)."""
+
+import torch
+from torch import Tensor, nn
+
+from training.balance.equal import sum_of
+
+LIMIT = 3.0
+"""The log variances stay within +-3: unclamped they drift to minus infinity as a loss reaches
+zero.
+"""
+
+
+class UncertaintyWeights(nn.Module):
+    """Sum over tasks of exp(-s) * loss + s / 2, with one learned log variance s a task.
+
+    Deviations: plain equal weights for the first `equal_steps`; s is clamped to +-LIMIT; s must be
+    optimised without weight decay, which would pull every weight to 1.
+    """
+
+    def __init__(self, tasks: tuple[str, ...], equal_steps: int) -> None:
+        super().__init__()
+        self.equal_steps = equal_steps
+        self.log_variances = nn.ParameterDict(
+            {task: nn.Parameter(torch.zeros(())) for task in tasks}
+        )
+
+    def forward(self, losses: dict[str, Tensor], step: int) -> Tensor:
+        """losses: scalars of the tasks with a label in this batch. step: counted from 0."""
+        if step < self.equal_steps:
+            return sum_of(losses)
+        return sum_of({task: self._term(task, loss) for task, loss in losses.items()})
+
+    def weights(self) -> dict[str, float]:
+        """The weight exp(-s) that each task has now."""
+        return {
+            task: float(torch.exp(-self._clamped(task).detach())) for task in self.log_variances
+        }
+
+    def _term(self, task: str, loss: Tensor) -> Tensor:
+        log_variance = self._clamped(task)
+        return torch.exp(-log_variance) * loss + log_variance / 2.0
+
+    def _clamped(self, task: str) -> Tensor:
+        return torch.clamp(self.log_variances[task], -LIMIT, LIMIT)

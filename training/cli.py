@@ -1,0 +1,92 @@
+"""`harbor-train`: a command line comes in; a generated desk, or a run directory with a
+checkpoint, goes out.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from training.errors import TrainingError
+
+app = typer.Typer(
+    name="harbor-train",
+    help="Train Harbor's multi-task model on a desk's own, partly labelled tickets.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+_console = Console()
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="CSV file to write; `.csv.gz` is compressed.")],
+    tickets: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many tickets.")] = 4000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same desk.")] = 7,
+) -> None:
+    """Write a generated desk: 12 categories, P0 to P3, 8 queues, with the flaws of a real one."""
+    from training.data.sample import generate, write_csv
+
+    rows = generate(tickets, seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(out, rows)
+    _console.print(f"{len(rows)} tickets written to {out}")
+
+
+@app.command()
+def run(
+    data: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="CSV, CSV.GZ, JSONL or Parquet.")
+    ],
+    out: Annotated[Path, typer.Option(help="Run directory to make.")],
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True, dir_okay=False, help="YAML file; without it, the reference recipe."
+        ),
+    ] = None,
+) -> None:
+    """Train, calibrate and test a model; the checkpoint is OUT/checkpoint."""
+    from training.config import read_config
+    from training.run import start
+
+    _guard(lambda: start(read_config(config), data, out))
+    _train(out)
+
+
+@app.command()
+def resume(
+    directory: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Run directory.")],
+) -> None:
+    """Go on with a run that was stopped; the losses are those it would have had."""
+    _train(directory)
+
+
+def _train(directory: Path) -> None:
+    from training.conclude import CHECKPOINT, conclude
+    from training.console import Watch, report_table
+    from training.run import train
+
+    def work() -> None:
+        with Watch(_console) as watch:
+            report = conclude(train(directory, watch.listener()), directory, watch.listener())
+        _console.print(report_table(report))
+        _console.print(f"checkpoint: {directory / CHECKPOINT}", highlight=False)
+
+    _guard(work)
+
+
+def _guard(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except TrainingError as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        Console(stderr=True).print(
+            "stopped; `harbor-train resume` goes on from the last saved step"
+        )
+        raise typer.Exit(130) from None

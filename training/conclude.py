@@ -1,0 +1,114 @@
+"""A trained network comes in; its calibration, its report and its sealed checkpoint go out.
+
+Shapes: N tickets, C classes of a task.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from service.contract.bundle import Calibration
+from service.contract.tasks import Task
+from training.baselines import BagOfWords, baselines
+from training.calibration.fit import (
+    FloatArray,
+    calibrated,
+    fit_temperature,
+    temperature_calibration,
+)
+from training.checkpoint import Facts, save
+from training.config import RunConfig
+from training.data.dataset import UNLABELLED, Dataset
+from training.data.split import label_shares
+from training.evaluate import Measures, measure, predict
+from training.fingerprint import code_fingerprint
+from training.run import Listener, Trained
+
+CHECKPOINT, REPORT = "checkpoint", "report.json"
+
+
+def conclude(trained: Trained, directory: Path, listener: Listener) -> dict[str, Any]:
+    """Calibrates, measures beside the baselines, and writes checkpoint and report; returns the
+    report.
+    """
+    listener.say("calibrating on the calibration split, measuring on the test split")
+    calibration = calibrate(trained)
+    report = _report(trained, calibration)
+    save(
+        directory / CHECKPOINT,
+        _portable(trained),
+        _facts(trained, calibration, report),
+        trained.network,
+        trained.tokenizer,
+    )
+    (directory / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def calibrate(trained: Trained) -> dict[str, Calibration]:
+    """One temperature a task, fitted on the calibration split's labelled tickets."""
+    dataset = trained.prepared.datasets["calibration"]
+    logits = predict(trained.network, dataset, trained.arithmetic.device)
+    return {task.name: _temperature(task, logits[task.name], dataset) for task in dataset.tasks}
+
+
+def _temperature(task: Task, logits_NC: FloatArray, dataset: Dataset) -> Calibration:
+    labels_N = dataset.labels(task.name)
+    known = labels_N != UNLABELLED
+    return temperature_calibration(fit_temperature(logits_NC[known], labels_N[known]), task.classes)
+
+
+def _report(trained: Trained, calibration: dict[str, Calibration]) -> dict[str, Any]:
+    prepared = trained.prepared
+    bag = BagOfWords(prepared.texts("train"))
+    logits = predict(trained.network, prepared.datasets["test"], trained.arithmetic.device)
+    tasks = {
+        task.name: _task_report(trained, task, bag, logits[task.name], calibration[task.name])
+        for task in prepared.tasks
+    }
+    return {
+        "tasks": tasks,
+        "best_epoch": trained.progress.best_epoch,
+        "validation_metric": trained.progress.best,
+        "tickets": {split: len(rows) for split, rows in prepared.rows.items()},
+        "splits": label_shares(prepared.table, _assignment(trained), prepared.tasks),
+    }
+
+
+def _task_report(
+    trained: Trained, task: Task, bag: BagOfWords, logits_NC: FloatArray, calibration: Calibration
+) -> dict[str, Measures]:
+    datasets = trained.prepared.datasets
+    labels_N = datasets["test"].labels(task.name)
+    scores = calibrated(logits_NC, calibration)
+    train_N = datasets["train"].labels(task.name)
+    texts = trained.prepared.texts("test")
+    return {
+        "test": measure(task, scores, labels_N),
+        "uncalibrated": measure(task, logits_NC, labels_N),
+        **baselines(task, bag, train_N, texts, labels_N),
+    }
+
+
+def _portable(trained: Trained) -> RunConfig:
+    """The configuration with the encoder's name in place of a local path."""
+    model = trained.config.model.model_copy(update={"encoder": trained.encoder.name})
+    return trained.config.model_copy(update={"model": model})
+
+
+def _assignment(trained: Trained) -> dict[str, str]:
+    return {row.id: split for split, rows in trained.prepared.rows.items() for row in rows}
+
+
+def _facts(trained: Trained, calibration: dict[str, Calibration], report: dict[str, Any]) -> Facts:
+    return Facts(
+        tasks=trained.prepared.tasks,
+        encoder=trained.encoder.name,
+        encoder_config=trained.encoder.saved_config(),
+        width=trained.encoder.width,
+        calibration=calibration,
+        quality={name: task["test"] for name, task in report["tasks"].items()},
+        metrics=report,
+        data_fingerprint=trained.prepared.table.fingerprint,
+        code_fingerprint=code_fingerprint(),
+    )

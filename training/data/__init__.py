@@ -1,0 +1,1 @@
+"""Files of tickets come in; a checked table, its splits and a generated desk go out."""

@@ -1,0 +1,97 @@
+"""A network and a data set come in; logits, probabilities and the measures of each task go out.
+
+Shapes: N tickets, C classes of a task.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
+from torch import nn
+
+from service.contract.tasks import Task
+from service.statistics.calibration import debiased_calibration_error, expected_calibration_error
+from training.data.dataset import UNLABELLED, Dataset
+
+FloatArray = NDArray[np.floating]
+IntArray = NDArray[np.int64]
+Measures = dict[str, float]
+
+
+def predict(network: nn.Module, dataset: Dataset, device: torch.device) -> dict[str, FloatArray]:
+    """Raw logits (N, C) per task, float32, in the order of the data set; the network is left in
+    evaluation mode.
+    """
+    network.eval()
+    logits = {
+        task.name: np.zeros((len(dataset), task.classes), dtype=np.float32)
+        for task in dataset.tasks
+    }
+    with torch.inference_mode():
+        for positions in dataset.by_length():
+            batch = dataset.batch(positions).to(device)
+            for name, logits_BC in network(batch.ids, batch.mask).items():
+                logits[name][positions] = logits_BC.float().cpu().numpy()
+    return logits
+
+
+def measure(task: Task, scores_NC: FloatArray, labels_N: IntArray) -> Measures:
+    """accuracy, macro-F1, NLL, ECE (plug-in and debiased) and, of an ordinal task, QWK, over
+    labelled tickets.
+
+    scores_NC: logits or log probabilities; the softmax is taken here. labels_N: indices, or
+    UNLABELLED.
+    macro-F1 is the mean over the labels that occur among truth and predictions. An empty split
+    has only `n`.
+    """
+    known = labels_N != UNLABELLED
+    if not known.any():
+        return {"n": 0.0}
+    truth, scores = labels_N[known], np.asarray(scores_NC[known], dtype=np.float64)
+    logs = log_softmax(scores, axis=1)
+    predicted, confidence = logs.argmax(axis=1), np.exp(logs.max(axis=1))
+    right = predicted == truth
+    found = {
+        "n": float(len(truth)),
+        "accuracy": float(accuracy_score(truth, predicted)),
+        "macro_f1": float(f1_score(truth, predicted, average="macro", zero_division=0.0)),
+        "nll": float(-logs[np.arange(len(truth)), truth].mean()),
+        "ece": expected_calibration_error(confidence, right),
+        "ece_debiased": debiased_calibration_error(confidence, right),
+    }
+    if task.kind == "ordinal":
+        found["qwk"] = quadratic_kappa(truth, predicted, task.classes)
+    return found
+
+
+def measure_all(
+    tasks: tuple[Task, ...], scores: Mapping[str, FloatArray], dataset: Dataset
+) -> dict[str, Measures]:
+    """`measure` for every task."""
+    return {
+        task.name: measure(task, scores[task.name], dataset.labels(task.name)) for task in tasks
+    }
+
+
+def quadratic_kappa(truth_N: IntArray, predicted_N: IntArray, classes: int) -> float:
+    """Cohen's kappa with quadratic weights; 0 where one side holds a single label, as it is
+    undefined there.
+    """
+    if len(np.unique(truth_N)) < 2 or len(np.unique(predicted_N)) < 2:
+        return 0.0
+    return float(
+        cohen_kappa_score(truth_N, predicted_N, labels=list(range(classes)), weights="quadratic")
+    )
+
+
+def macro_f1(tasks: tuple[Task, ...], measures: Mapping[str, Measures]) -> float:
+    """The mean macro-F1 over the primary tasks that have labelled tickets."""
+    found = [
+        measures[task.name]["macro_f1"]
+        for task in tasks
+        if task.role == "primary" and measures[task.name]["n"] > 0
+    ]
+    return float(np.mean(found)) if found else 0.0

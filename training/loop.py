@@ -1,0 +1,202 @@
+"""A network and composed batches come in; a trained network goes out, one step after another."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from training.balance.equal import EqualWeights
+from training.balance.uncertainty import UncertaintyWeights
+from training.config import RunConfig
+from training.data.dataset import Batch, Dataset
+from training.evaluate import Measures, macro_f1, measure_all, predict
+from training.losses import check_finite, task_losses
+from training.model.network import Network
+from training.precision import Arithmetic
+from training.record import Record
+from training.sampling import ComposedSampler
+from training.schedule import Schedule
+from training.state import Progress, save_state, save_weights
+
+STATE, BEST = "state.safetensors", "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a run is, in steps."""
+
+    steps_per_epoch: int
+    epochs: int
+    frozen_epochs: int
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole run."""
+        return self.steps_per_epoch * self.epochs
+
+    @property
+    def frozen(self) -> int:
+        """Steps in which the encoder does not learn."""
+        return self.steps_per_epoch * self.frozen_epochs
+
+    def epoch(self, step: int) -> int:
+        """The epoch, counted from 0, that a step belongs to."""
+        return step // self.steps_per_epoch
+
+
+@dataclass
+class Loop:
+    """One run's moving parts; `run` reads top-down as the recipe does."""
+
+    config: RunConfig
+    network: Network
+    balancer: EqualWeights | UncertaintyWeights
+    optimizer: torch.optim.Optimizer
+    sampler: ComposedSampler
+    class_weights: dict[str, Tensor]
+    validation: Dataset
+    plan: Plan
+    arithmetic: Arithmetic
+    record: Record
+    directory: Path
+    progress: Progress
+    on_step: Callable[[int, dict[str, float]], None]
+    on_epoch: Callable[[int, dict[str, Measures], float], None]
+
+    def __post_init__(self) -> None:
+        self._scaler = torch.amp.GradScaler("cuda", enabled=self.arithmetic.precision == "fp16")
+        if self.progress.scaler:
+            self._scaler.load_state_dict(self.progress.scaler)
+        share = self.config.optimizer.warmup_share
+        self._schedules = {
+            "encoder": Schedule(self.plan.frozen, self.plan.total, share),
+            "heads": Schedule(0, self.plan.total, share),
+            "balance": Schedule(0, self.plan.total, share),
+        }
+
+    def run(self) -> None:
+        """Trains from where `progress` stands to the last epoch or an early stop. Raises
+        LossError.
+        """
+        while self.progress.step < self.plan.total and not self.progress.stopped:
+            step = self.progress.step
+            self._step(step, self.sampler.dataset.batch(self.sampler.positions(step)))
+            self.progress.step += 1
+            if self.progress.step % self.plan.steps_per_epoch == 0:
+                self._end_epoch(self.plan.epoch(step))
+            elif self.progress.step % self.config.save_every_steps == 0:
+                self._save()
+
+    def _step(self, step: int, batch: Batch) -> None:
+        # Dropout depends on the seed and the step alone: a resumed run drops what the first
+        # would have.
+        torch.manual_seed((self.config.seed << 32) + step)
+        self._set_rates(step)
+        losses = self._forward(step, batch.to(self.arithmetic.device))
+        values = {task: float(loss.detach()) for task, loss in losses.items()}
+        check_finite(values, step)
+        self.optimizer.zero_grad(set_to_none=True)
+        self._scaler.scale(self.balancer(losses, step)).backward()
+        self._scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self._parameters(), self.config.optimizer.clip_norm)
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        self.record.write("step", step=step, losses=values, gradient_norm=float(norm))
+        self.on_step(step, values)
+
+    def _forward(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        frozen = step < self.plan.frozen
+        self.network.train()
+        self._freeze(frozen)
+        with self.arithmetic.autocast():
+            logits = self.network(batch.ids, batch.mask)
+        return task_losses(logits, batch.labels, self.class_weights)
+
+    def _freeze(self, frozen: bool) -> None:
+        encoder = self.network.trunk.encoder
+        # A frozen encoder is used as it will serve: without dropout.
+        encoder.train(not frozen)
+        if next(encoder.parameters()).requires_grad == frozen:
+            encoder.requires_grad_(not frozen)
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    def _set_rates(self, step: int) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * self._schedules[group["name"]].factor(step)
+
+    def _end_epoch(self, epoch: int) -> None:
+        measures = measure_all(
+            self.network.tasks,
+            predict(self.network, self.validation, self.arithmetic.device),
+            self.validation,
+        )
+        metric = self._metric(measures)
+        improved = metric > self.progress.best
+        if improved:
+            save_weights(self.directory / BEST, self.network)
+            self.progress.best, self.progress.best_epoch, self.progress.bad_epochs = (
+                metric,
+                epoch,
+                0,
+            )
+        else:
+            self.progress.bad_epochs += 1
+        # A frozen epoch only prepares the heads: patience is for the epochs in which all learns.
+        patient = self.progress.bad_epochs < self.config.stop.patience
+        self.progress.stopped = not patient and epoch >= self.config.frozen_epochs
+        self.record.write(
+            "epoch",
+            step=self.progress.step - 1,
+            epoch=epoch,
+            validation=measures,
+            metric=metric,
+            best=improved,
+            weights=self.balancer.weights(),
+        )
+        self._save()
+        self.on_epoch(epoch, measures, metric)
+
+    def _metric(self, measures: dict[str, Measures]) -> float:
+        name = self.config.stop.metric
+        if name == "macro_f1":
+            return macro_f1(self.network.tasks, measures)
+        return measures[name].get("macro_f1", 0.0)
+
+    def _save(self) -> None:
+        self.progress.scaler = self._scaler.state_dict()
+        save_state(
+            self.directory / STATE, self.network, self.balancer, self.optimizer, self.progress
+        )
+
+
+def build_balancer(
+    config: RunConfig, tasks: tuple[str, ...], total_steps: int
+) -> EqualWeights | UncertaintyWeights:
+    """The balancer that a configuration names; its wait is at most a tenth of the run."""
+    if config.balance.method == "equal":
+        return EqualWeights()
+    return UncertaintyWeights(tasks, min(config.balance.equal_steps, total_steps // 10))
+
+
+def build_optimizer(config: RunConfig, network: Network, balancer: nn.Module) -> torch.optim.AdamW:
+    """AdamW in three groups: encoder, everything after it, and the learned weights without
+    decay.
+    """
+    encoder = list(network.trunk.encoder.parameters())
+    inside = {id(parameter) for parameter in encoder}
+    heads = [parameter for parameter in network.parameters() if id(parameter) not in inside]
+    groups = [
+        {"name": "encoder", "params": encoder, "peak": config.optimizer.encoder_rate},
+        {"name": "heads", "params": heads, "peak": config.optimizer.head_rate},
+    ]
+    learned = list(balancer.parameters())
+    if learned:
+        groups.append(
+            {"name": "balance", "params": learned, "peak": config.balance.rate, "weight_decay": 0.0}
+        )
+    # Fused: one pass over the weights, several times faster than the loop on a CPU as well.
+    return torch.optim.AdamW(groups, lr=0.0, weight_decay=config.optimizer.weight_decay, fused=True)

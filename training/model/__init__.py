@@ -1,0 +1,1 @@
+"""The network: an encoder, a trunk that shares it between tasks, and a head per task."""

@@ -1,0 +1,59 @@
+"""Tokens come in, logits per task go out: a trunk and one head for each task.
+
+Shapes: B batch, L length, H width, C classes of a task.
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from service.contract.tasks import Task
+from training.config import ModelConfig
+from training.model.sharing.hard import HardSharing
+from training.model.sharing.trunk import Trunk
+
+
+class Network(nn.Module):
+    """Everything after the trunk is the same for every sharing scheme."""
+
+    trunk: Trunk
+
+    def __init__(
+        self, trunk: Trunk, tasks: tuple[Task, ...], width: int, model: ModelConfig
+    ) -> None:
+        super().__init__()
+        self.tasks = tasks
+        self.trunk = trunk
+        self.heads = nn.ModuleDict(
+            {task.name: head(model.head, width, task.classes, model.dropout) for task in tasks}
+        )
+
+    def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> dict[str, Tensor]:
+        """Token ids and mask, both (B, L), to raw logits (B, C) per task, in the order of
+        `tasks`.
+        """
+        features = self.trunk(ids_BL, mask_BL)
+        return {name: layers(features[name]) for name, layers in self.heads.items()}
+
+
+def build_network(
+    encoder: nn.Module, width: int, tasks: tuple[Task, ...], model: ModelConfig
+) -> Network:
+    """The network of a run: hard sharing and one head a task."""
+    names = tuple(task.name for task in tasks)
+    return Network(HardSharing(encoder, names, model.pooling), tasks, width, model)
+
+
+def head(kind: Literal["linear", "gelu"], width: int, classes: int, dropout: float) -> nn.Module:
+    """The layers that answer one task: (B, H) to (B, C); `gelu` has one hidden layer of the same
+    width.
+    """
+    if kind == "linear":
+        return nn.Sequential(nn.Dropout(dropout), nn.Linear(width, classes))
+    return nn.Sequential(
+        nn.Dropout(dropout),
+        nn.Linear(width, width),
+        nn.GELU(),
+        nn.Dropout(dropout),
+        nn.Linear(width, classes),
+    )

@@ -1,0 +1,1 @@
+"""Sharing schemes: each maps tokens to features per task."""
