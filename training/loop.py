@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 from training.balance.equal import EqualWeights
 from training.balance.uncertainty import UncertaintyWeights
 from training.config import RunConfig
-from training.data.dataset import Batch, Dataset
-from training.evaluate import Measures, macro_f1, measure_all, predict
+from training.data.dataset import Dataset
+from training.evaluate import Measures, macro_f1, measure_all, predict, predict_frozen
+from training.frozen import FrozenFeatures, freeze_features
 from training.losses import check_finite, task_losses
 from training.model.network import Network
 from training.precision import Arithmetic
@@ -41,6 +43,10 @@ class Plan:
         """Steps in which the encoder does not learn."""
         return self.steps_per_epoch * self.frozen_epochs
 
+    def rests(self, step: int) -> bool:
+        """Whether the encoder is frozen at a step, counted from 0."""
+        return step < self.frozen
+
     def epoch(self, step: int) -> int:
         """The epoch, counted from 0, that a step belongs to."""
         return step // self.steps_per_epoch
@@ -69,6 +75,7 @@ class Loop:
         self._scaler = torch.amp.GradScaler("cuda", enabled=self.arithmetic.precision == "fp16")
         if self.progress.scaler:
             self._scaler.load_state_dict(self.progress.scaler)
+        self._features: dict[str, FrozenFeatures] = {}
         share = self.config.optimizer.warmup_share
         self._schedules = {
             "encoder": Schedule(self.plan.frozen, self.plan.total, share),
@@ -82,19 +89,18 @@ class Loop:
         """
         while self.progress.step < self.plan.total and not self.progress.stopped:
             step = self.progress.step
-            self._step(step, self.sampler.dataset.batch(self.sampler.positions(step)))
+            self._step(step)
             self.progress.step += 1
             if self.progress.step % self.plan.steps_per_epoch == 0:
                 self._end_epoch(self.plan.epoch(step))
             elif self.progress.step % self.config.save_every_steps == 0:
                 self._save()
 
-    def _step(self, step: int, batch: Batch) -> None:
-        # Dropout depends on the seed and the step alone: a resumed run drops what the first
-        # would have.
+    def _step(self, step: int) -> None:
+        # Dropout depends on the seed and the step alone: a resumed run drops what the first would.
         torch.manual_seed((self.config.seed << 32) + step)
         self._set_rates(step)
-        losses = self._forward(step, batch.to(self.arithmetic.device))
+        losses = self._losses(step)
         values = {task: float(loss.detach()) for task, loss in losses.items()}
         check_finite(values, step)
         self.optimizer.zero_grad(set_to_none=True)
@@ -106,20 +112,24 @@ class Loop:
         self.record.write("step", step=step, losses=values, gradient_norm=float(norm))
         self.on_step(step, values)
 
-    def _forward(self, step: int, batch: Batch) -> dict[str, Tensor]:
-        frozen = step < self.plan.frozen
-        self.network.train()
-        self._freeze(frozen)
-        with self.arithmetic.autocast():
-            logits = self.network(batch.ids, batch.mask)
+    def _losses(self, step: int) -> dict[str, Tensor]:
+        positions_B = self.sampler.positions(step)
+        batch = self.sampler.dataset.batch(positions_B).to(self.arithmetic.device)
+        if self.plan.rests(step):
+            features = self._frozen("train").at(positions_B)
+            self.network.train()
+            logits = self.network.answer(features)
+        else:
+            self.network.train()
+            with self.arithmetic.autocast():
+                logits = self.network(batch.ids, batch.mask)
         return task_losses(logits, batch.labels, self.class_weights)
 
-    def _freeze(self, frozen: bool) -> None:
-        encoder = self.network.trunk.encoder
-        # A frozen encoder is used as it will serve: without dropout.
-        encoder.train(not frozen)
-        if next(encoder.parameters()).requires_grad == frozen:
-            encoder.requires_grad_(not frozen)
+    def _frozen(self, split: Literal["train", "validation"]) -> FrozenFeatures:
+        if split not in self._features:
+            dataset = self.sampler.dataset if split == "train" else self.validation
+            self._features[split] = freeze_features(self.network, dataset, self.arithmetic)
+        return self._features[split]
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -129,11 +139,7 @@ class Loop:
             group["lr"] = group["peak"] * self._schedules[group["name"]].factor(step)
 
     def _end_epoch(self, epoch: int) -> None:
-        measures = measure_all(
-            self.network.tasks,
-            predict(self.network, self.validation, self.arithmetic.device),
-            self.validation,
-        )
+        measures = self._measures(epoch)
         metric = self._metric(measures)
         improved = metric > self.progress.best
         if improved:
@@ -143,11 +149,10 @@ class Loop:
                 epoch,
                 0,
             )
-        else:
+        elif epoch >= self.plan.frozen_epochs:
+            # A frozen epoch only prepares the heads: patience is for those in which all learns.
             self.progress.bad_epochs += 1
-        # A frozen epoch only prepares the heads: patience is for the epochs in which all learns.
-        patient = self.progress.bad_epochs < self.config.stop.patience
-        self.progress.stopped = not patient and epoch >= self.config.frozen_epochs
+        self.progress.stopped = self.progress.bad_epochs >= self.config.stop.patience
         self.record.write(
             "epoch",
             step=self.progress.step - 1,
@@ -159,6 +164,15 @@ class Loop:
         )
         self._save()
         self.on_epoch(epoch, measures, metric)
+
+    def _measures(self, epoch: int) -> dict[str, Measures]:
+        if epoch < self.plan.frozen_epochs:
+            logits = predict_frozen(self.network, self._frozen("validation"), self.validation)
+        else:
+            # The trunk has learned since: what it said before is of no more use.
+            self._features.clear()
+            logits = predict(self.network, self.validation, self.arithmetic.device)
+        return measure_all(self.network.tasks, logits, self.validation)
 
     def _metric(self, measures: dict[str, Measures]) -> float:
         name = self.config.stop.metric

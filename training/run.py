@@ -105,7 +105,7 @@ def train(directory: Path, listener: Listener) -> Trained:
     arithmetic = choose(config.precision)
     listener.say(f"computing on {arithmetic.device} in {arithmetic.precision}: {arithmetic.reason}")
     torch.manual_seed(config.seed)
-    encoder = load_encoder(config.model.encoder)
+    encoder = load_encoder(config.model.encoder, config.model.layers)
     _check_limit(config, encoder)
     tokenizer = Tokenizer(encoder.tokenizer, config.model.token_limit)
     prepared = prepare(config, _origin(directory), directory, tokenizer, listener)

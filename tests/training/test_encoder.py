@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
 
 from service.contract.tokens import Tokenizer
-from training.errors import EncoderError
+from training.errors import ConfigError, EncoderError
 from training.model.encoder import load_encoder, minilm_directory, rebuild_encoder
 
 
@@ -43,3 +44,27 @@ def test_weights_of_another_digest_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"other")
     with pytest.raises(EncoderError, match="another digest"):
         minilm_directory(tmp_path)
+
+
+def test_only_the_first_layers_are_kept_where_the_run_says_so(encoder: Path) -> None:
+    found = load_encoder(str(encoder), layers=1)
+    whole = load_encoder(str(encoder))
+    assert len(found.module.encoder.layer) == 1
+    name = "encoder.layer.0.output.dense.weight"
+    assert torch.equal(found.module.state_dict()[name], whole.module.state_dict()[name])
+    assert len(rebuild_encoder(found.saved_config()).encoder.layer) == 1
+    with pytest.raises(ConfigError, match=r"at most 2 .* found 3"):
+        load_encoder(str(encoder), layers=3)
+
+
+def test_the_reference_encoders_architecture_is_loaded(encoder: Path, tmp_path: Path) -> None:
+    PreTrainedTokenizerFast.from_pretrained(encoder).save_pretrained(tmp_path)
+    size = DistilBertConfig(vocab_size=80, dim=32, n_layers=2, n_heads=2, hidden_dim=64)
+    DistilBertModel(size).save_pretrained(tmp_path)
+    found = load_encoder(str(tmp_path), layers=1)
+    assert (found.width, len(found.module.transformer.layer)) == (32, 1)
+    ids = torch.tensor([[1, 5, 2]])
+    rebuilt = rebuild_encoder(found.saved_config())
+    rebuilt.load_state_dict(found.module.state_dict())
+    wanted = found.module.eval()(input_ids=ids).last_hidden_state
+    assert torch.equal(rebuilt.eval()(input_ids=ids).last_hidden_state, wanted)

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 from transformers.utils import logging
 
-from training.errors import EncoderError
+from training.errors import ConfigError, EncoderError
 
 MINILM = "minilm"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -53,14 +53,17 @@ class Encoder:
         return getattr(self.config, "max_position_embeddings", None)
 
 
-def load_encoder(source: str) -> Encoder:
-    """Weights and tokenizer by hub name, directory, or `minilm`. Raises EncoderError."""
+def load_encoder(source: str, layers: int | None = None) -> Encoder:
+    """Weights and tokenizer by hub name, directory, or `minilm`.
+
+    layers: keep only the first so many. Raises EncoderError.
+    """
     where = str(minilm_directory()) if source == MINILM else source
     # The report of a pooler that is not used, and a second progress bar, tell a user nothing.
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        module = AutoModel.from_pretrained(where, **_without_pooler(where))
+        module = AutoModel.from_pretrained(where, **_shape(where, source, layers))
         tokenizer = AutoTokenizer.from_pretrained(where, use_fast=True)
     except (OSError, ValueError, KeyError) as error:
         raise EncoderError(
@@ -108,9 +111,17 @@ def _package_directory() -> Path:
     return Path(found.origin).parent / "model"
 
 
-def _without_pooler(where: str) -> dict[str, bool]:
-    kind = AutoConfig.from_pretrained(where).model_type
-    return {"add_pooling_layer": False} if kind in _WITH_POOLER else {}
+def _shape(where: str, source: str, layers: int | None) -> dict[str, bool | int]:
+    config = AutoConfig.from_pretrained(where)
+    shape: dict[str, bool | int] = {}
+    if config.model_type in _WITH_POOLER:
+        shape["add_pooling_layer"] = False
+    if layers is not None:
+        if layers > config.num_hidden_layers:
+            limit = config.num_hidden_layers
+            raise ConfigError(f"model.layers must be at most {limit} for {source}, found {layers}")
+        shape["num_hidden_layers"] = layers
+    return shape
 
 
 def _first_line(error: Exception) -> str:

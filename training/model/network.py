@@ -32,7 +32,10 @@ class Network(nn.Module):
         """Token ids and mask, both (B, L), to raw logits (B, C) per task, in the order of
         `tasks`.
         """
-        features = self.trunk(ids_BL, mask_BL)
+        return self.answer(self.trunk(ids_BL, mask_BL))
+
+    def answer(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The heads alone: one (B, H) vector per task to raw logits (B, C) per task."""
         return {name: layers(features[name]) for name, layers in self.heads.items()}
 
 
