@@ -12,6 +12,9 @@ from training.evaluate import Measures, measure
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
 
+FEW = 200
+"""So few texts repeat few words: each word counts from its first text on."""
+
 FLOOR = 1e-6
 """The probability of a label that the training split lacks."""
 
@@ -21,7 +24,11 @@ class BagOfWords:
 
     def __init__(self, texts: list[str]) -> None:
         self._vectorizer = TfidfVectorizer(
-            ngram_range=(1, 2), min_df=2, max_features=60_000, sublinear_tf=True
+            token_pattern=r"\w+|[^\w\s]+",
+            ngram_range=(1, 2),
+            min_df=2 if len(texts) > FEW else 1,
+            max_features=60_000,
+            sublinear_tf=True,
         )
         self._train = self._vectorizer.fit_transform(texts)
 

@@ -22,7 +22,8 @@ from training.data.dataset import UNLABELLED, Dataset
 from training.data.split import label_shares
 from training.evaluate import Measures, measure, predict
 from training.fingerprint import code_fingerprint
-from training.run import Listener, Trained
+from training.listener import Listener
+from training.run import Trained
 
 CHECKPOINT, REPORT = "checkpoint", "report.json"
 
@@ -31,9 +32,8 @@ def conclude(trained: Trained, directory: Path, listener: Listener) -> dict[str,
     """Calibrates, measures beside the baselines, and writes checkpoint and report; returns the
     report.
     """
-    listener.say("calibrating on the calibration split, measuring on the test split")
-    calibration = calibrate(trained)
-    report = _report(trained, calibration)
+    calibration = calibrate(trained, listener)
+    report = _report(trained, calibration, listener)
     save(
         directory / CHECKPOINT,
         _portable(trained),
@@ -45,11 +45,20 @@ def conclude(trained: Trained, directory: Path, listener: Listener) -> dict[str,
     return report
 
 
-def calibrate(trained: Trained) -> dict[str, Calibration]:
+def calibrate(trained: Trained, listener: Listener) -> dict[str, Calibration]:
     """One temperature a task, fitted on the calibration split's labelled tickets."""
-    dataset = trained.prepared.datasets["calibration"]
-    logits = predict(trained.network, dataset, trained.arithmetic.device)
+    dataset = trained.datasets["calibration"]
+    logits = _predict(trained, dataset, "calibrating", listener)
     return {task.name: _temperature(task, logits[task.name], dataset) for task in dataset.tasks}
+
+
+def _predict(
+    trained: Trained, dataset: Dataset, name: str, listener: Listener
+) -> dict[str, FloatArray]:
+    def on_progress(done: int) -> None:
+        listener.progress(name, done, len(dataset))
+
+    return predict(trained.network, dataset, trained.arithmetic.device, on_progress)
 
 
 def _temperature(task: Task, logits_NC: FloatArray, dataset: Dataset) -> Calibration:
@@ -58,31 +67,34 @@ def _temperature(task: Task, logits_NC: FloatArray, dataset: Dataset) -> Calibra
     return temperature_calibration(fit_temperature(logits_NC[known], labels_N[known]), task.classes)
 
 
-def _report(trained: Trained, calibration: dict[str, Calibration]) -> dict[str, Any]:
-    prepared = trained.prepared
-    bag = BagOfWords(prepared.texts("train"))
-    logits = predict(trained.network, prepared.datasets["test"], trained.arithmetic.device)
+def _report(
+    trained: Trained, calibration: dict[str, Calibration], listener: Listener
+) -> dict[str, Any]:
+    desk = trained.desk
+    bag = BagOfWords(desk.texts("train"))
+    logits = _predict(trained, trained.datasets["test"], "testing", listener)
+    listener.say("training the baselines: majority, TF-IDF and logistic regression")
     tasks = {
         task.name: _task_report(trained, task, bag, logits[task.name], calibration[task.name])
-        for task in prepared.tasks
+        for task in desk.tasks
     }
     return {
         "tasks": tasks,
         "best_epoch": trained.progress.best_epoch,
         "validation_metric": trained.progress.best,
-        "tickets": {split: len(rows) for split, rows in prepared.rows.items()},
-        "splits": label_shares(prepared.table, _assignment(trained), prepared.tasks),
+        "tickets": {split: len(rows) for split, rows in desk.rows.items()},
+        "splits": label_shares(desk.table, _assignment(trained), desk.tasks),
     }
 
 
 def _task_report(
     trained: Trained, task: Task, bag: BagOfWords, logits_NC: FloatArray, calibration: Calibration
 ) -> dict[str, Measures]:
-    datasets = trained.prepared.datasets
+    datasets = trained.datasets
     labels_N = datasets["test"].labels(task.name)
     scores = calibrated(logits_NC, calibration)
     train_N = datasets["train"].labels(task.name)
-    texts = trained.prepared.texts("test")
+    texts = trained.desk.texts("test")
     return {
         "test": measure(task, scores, labels_N),
         "uncalibrated": measure(task, logits_NC, labels_N),
@@ -97,18 +109,18 @@ def _portable(trained: Trained) -> RunConfig:
 
 
 def _assignment(trained: Trained) -> dict[str, str]:
-    return {row.id: split for split, rows in trained.prepared.rows.items() for row in rows}
+    return {row.id: split for split, rows in trained.desk.rows.items() for row in rows}
 
 
 def _facts(trained: Trained, calibration: dict[str, Calibration], report: dict[str, Any]) -> Facts:
     return Facts(
-        tasks=trained.prepared.tasks,
+        tasks=trained.desk.tasks,
         encoder=trained.encoder.name,
         encoder_config=trained.encoder.saved_config(),
         width=trained.encoder.width,
         calibration=calibration,
         quality={name: task["test"] for name, task in report["tasks"].items()},
         metrics=report,
-        data_fingerprint=trained.prepared.table.fingerprint,
+        data_fingerprint=trained.desk.table.fingerprint,
         code_fingerprint=code_fingerprint(),
     )

@@ -3,11 +3,19 @@
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from training.evaluate import Measures
-from training.run import Listener
+from training.listener import Listener
+from training.loop import BAR
 
 MEASURES = ("accuracy", "macro_f1", "qwk", "ece")
 ROWS = {
@@ -31,7 +39,8 @@ class Watch:
             TextColumn("{task.fields[losses]}"),
             console=console,
         )
-        self._bar = self._bars.add_task("training", total=None, losses="")
+        self._tasks: dict[str, TaskID] = {}
+        self._losses = ""
 
     def __enter__(self) -> "Watch":
         self._bars.start()
@@ -42,17 +51,19 @@ class Watch:
 
     def listener(self) -> Listener:
         """What `training.run.train` and `training.conclude.conclude` tell."""
-        return Listener(say=self._say, start=self._start, step=self._step, epoch=self._epoch)
+        return Listener(say=self._say, progress=self._progress, step=self._step, epoch=self._epoch)
 
     def _say(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False)
 
-    def _start(self, first_step: int, steps: int) -> None:
-        self._bars.update(self._bar, total=steps, completed=first_step)
+    def _progress(self, name: str, done: int, total: int) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total, losses="")
+        losses = self._losses if name == BAR else ""
+        self._bars.update(self._tasks[name], completed=done, total=total, losses=losses)
 
-    def _step(self, step: int, losses: dict[str, float]) -> None:
-        shown = " ".join(f"{task} {loss:.3f}" for task, loss in losses.items())
-        self._bars.update(self._bar, completed=step + 1, losses=shown)
+    def _step(self, _: int, losses: dict[str, float]) -> None:
+        self._losses = " ".join(f"{task} {loss:.2f}" for task, loss in losses.items())
 
     def _epoch(self, epoch: int, measures: dict[str, Measures], metric: float) -> None:
         found = "  ".join(

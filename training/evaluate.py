@@ -3,7 +3,7 @@
 Shapes: N tickets, C classes of a task.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -22,7 +22,12 @@ IntArray = NDArray[np.int64]
 Measures = dict[str, float]
 
 
-def predict(network: Network, dataset: Dataset, device: torch.device) -> dict[str, FloatArray]:
+def predict(
+    network: Network,
+    dataset: Dataset,
+    device: torch.device,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> dict[str, FloatArray]:
     """Raw logits (N, C) per task, float32, in the order of the data set; the network is left in
     evaluation mode.
     """
@@ -31,11 +36,14 @@ def predict(network: Network, dataset: Dataset, device: torch.device) -> dict[st
         task.name: np.zeros((len(dataset), task.classes), dtype=np.float32)
         for task in dataset.tasks
     }
+    done = 0
     with torch.inference_mode():
         for positions in dataset.by_length():
             batch = dataset.batch(positions).to(device)
             for name, logits_BC in network(batch.ids, batch.mask).items():
                 logits[name][positions] = logits_BC.float().cpu().numpy()
+            done += len(positions)
+            on_progress(done)
     return logits
 
 

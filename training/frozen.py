@@ -6,6 +6,7 @@ one epoch to the next. The heads' frozen epochs then cost next to nothing.
 Shapes: N tickets, B batch, H width.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,19 +32,29 @@ class FrozenFeatures:
         return {task: picked[id(every)] for task, every in self.features.items()}
 
 
-def freeze_features(network: Network, dataset: Dataset, arithmetic: Arithmetic) -> FrozenFeatures:
+def freeze_features(
+    network: Network,
+    dataset: Dataset,
+    arithmetic: Arithmetic,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> FrozenFeatures:
     """Runs every ticket through the trunk, in order of length whatever the epoch or the batch.
+
+    on_progress: called with the number of tickets done.
 
     The order decides the last bits of a float: a resumed run must find the same ones.
     """
     network.eval()
     stores: dict[str, Tensor] = {}
+    done = 0
     with torch.inference_mode(False), torch.no_grad():
         for positions in dataset.by_length():
             batch = dataset.batch(positions).to(arithmetic.device)
             with arithmetic.autocast():
                 features = network.trunk(batch.ids, batch.mask)
             _put(stores, features, positions, len(dataset))
+            done += len(positions)
+            on_progress(done)
     return FrozenFeatures(stores)
 
 

@@ -1,6 +1,5 @@
 """A network and composed batches come in; a trained network goes out, one step after another."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ from training.config import RunConfig
 from training.data.dataset import Dataset
 from training.evaluate import Measures, macro_f1, measure_all, predict, predict_frozen
 from training.frozen import FrozenFeatures, freeze_features
+from training.listener import Listener
 from training.losses import check_finite, task_losses
 from training.model.network import Network
 from training.precision import Arithmetic
@@ -23,6 +23,7 @@ from training.schedule import Schedule
 from training.state import Progress, save_state, save_weights
 
 STATE, BEST = "state.safetensors", "best.safetensors"
+BAR = "training"
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,7 @@ class Loop:
     record: Record
     directory: Path
     progress: Progress
-    on_step: Callable[[int, dict[str, float]], None]
-    on_epoch: Callable[[int, dict[str, Measures], float], None]
+    listener: Listener
 
     def __post_init__(self) -> None:
         self._scaler = torch.amp.GradScaler("cuda", enabled=self.arithmetic.precision == "fp16")
@@ -87,6 +87,7 @@ class Loop:
         """Trains from where `progress` stands to the last epoch or an early stop. Raises
         LossError.
         """
+        self.listener.progress(BAR, self.progress.step, self.plan.total)
         while self.progress.step < self.plan.total and not self.progress.stopped:
             step = self.progress.step
             self._step(step)
@@ -110,7 +111,8 @@ class Loop:
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.record.write("step", step=step, losses=values, gradient_norm=float(norm))
-        self.on_step(step, values)
+        self.listener.step(step, values)
+        self.listener.progress(BAR, step + 1, self.plan.total)
 
     def _losses(self, step: int) -> dict[str, Tensor]:
         positions_B = self.sampler.positions(step)
@@ -128,7 +130,13 @@ class Loop:
     def _frozen(self, split: Literal["train", "validation"]) -> FrozenFeatures:
         if split not in self._features:
             dataset = self.sampler.dataset if split == "train" else self.validation
-            self._features[split] = freeze_features(self.network, dataset, self.arithmetic)
+            name = f"reading the {split} split once"
+            self._features[split] = freeze_features(
+                self.network,
+                dataset,
+                self.arithmetic,
+                lambda done: self.listener.progress(name, done, len(dataset)),
+            )
         return self._features[split]
 
     def _parameters(self) -> list[nn.Parameter]:
@@ -163,7 +171,7 @@ class Loop:
             weights=self.balancer.weights(),
         )
         self._save()
-        self.on_epoch(epoch, measures, metric)
+        self.listener.epoch(epoch, measures, metric)
 
     def _measures(self, epoch: int) -> dict[str, Measures]:
         if epoch < self.plan.frozen_epochs:

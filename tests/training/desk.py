@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from tests.tiny_bundle import tokenizer_definition
 from training.config import RunConfig, parse_config
 from training.evaluate import Measures
-from training.run import Listener
+from training.listener import Listener
 
 TOPICS = {"billing": ("invoice", "refund"), "technical": ("login", "password")}
 URGENCY = {"P0": "charged", "P1": "twice", "P2": "please", "P3": "printer"}
@@ -80,10 +80,10 @@ def tiny_config(encoder: Path, **changes: object) -> RunConfig:
 
 def silent() -> Listener:
     """Tells nobody."""
-    return Listener(say=_say, start=_start, step=_step, epoch=_epoch)
+    return Listener(say=_say, progress=_progress, step=_step, epoch=_epoch)
 
 
 def _say(line: str) -> None: ...
-def _start(first: int, steps: int) -> None: ...
+def _progress(name: str, done: int, total: int) -> None: ...
 def _step(step: int, losses: dict[str, float]) -> None: ...
 def _epoch(epoch: int, measures: dict[str, Measures], metric: float) -> None: ...

@@ -18,7 +18,7 @@ from tests.training.desk import silent, tiny_config, write_desk
 from training.checkpoint import load
 from training.conclude import conclude
 from training.config import dump_config
-from training.errors import CheckpointError, ConfigError, LossError, TrainingError
+from training.errors import CheckpointError, ConfigError, DataError, LossError, TrainingError
 from training.evaluate import predict
 from training.record import read_events
 from training.run import start, train
@@ -66,7 +66,7 @@ def test_no_ticket_is_dropped_for_a_missing_label(finished: Path, desk: Path) ->
 
 def test_a_checkpoint_gives_the_logits_it_was_saved_with(finished: Path) -> None:
     trained = train(finished, silent())
-    dataset = trained.prepared.datasets["test"]
+    dataset = trained.datasets["test"]
     cpu = torch.device("cpu")
     before = predict(trained.network, dataset, cpu)
     after = predict(load(finished / "checkpoint").network, dataset, cpu)
@@ -140,7 +140,7 @@ def _training_rows(directory: Path, encoder: Path, desk: Path) -> int:
     other = directory / "count"
     start(tiny_config(encoder, epochs=1), desk, other)
     trained = train(other, silent())
-    return len(trained.prepared.rows["train"])
+    return len(trained.desk.rows["train"])
 
 
 def test_a_file_without_urgency_trains_one_head_less(encoder: Path, tmp_path: Path) -> None:
@@ -172,6 +172,23 @@ def test_a_second_run_into_the_same_directory_is_refused(
 ) -> None:
     with pytest.raises(TrainingError, match="holds a run already"):
         start(tiny_config(encoder), desk, finished)
+
+
+def test_a_run_does_not_go_on_with_other_tickets(encoder: Path, tmp_path: Path) -> None:
+    data = write_desk(tmp_path / "tickets.csv")
+    start(tiny_config(encoder), data, tmp_path / "run")
+    with pytest.raises(Interrupted):
+        train(tmp_path / "run", interrupted_after(5))
+    write_desk(data, tickets=170)
+    with pytest.raises(DataError, match="changed since the run began"):
+        train(tmp_path / "run", silent())
+
+
+def test_bad_data_is_found_before_an_encoder_is_loaded(tmp_path: Path) -> None:
+    data = write_desk(tmp_path / "tickets.csv", urgency=False)
+    start(tiny_config(tmp_path / "no-such-encoder"), data, tmp_path / "run")
+    with pytest.raises(DataError, match="no column for the task urgency"):
+        train(tmp_path / "run", silent())
 
 
 def test_a_token_limit_beyond_the_encoders_positions_is_refused(

@@ -1,0 +1,108 @@
+"""A file of tickets comes in; its tasks, splits and token ids go out.
+
+What is wrong with the data is found here, before an encoder is loaded.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from service.contract.tasks import Task
+from service.contract.ticket import render
+from service.contract.tokens import Tokenizer
+from training.config import RunConfig, TaskConfig
+from training.data.dataset import Dataset, encode_rows
+from training.data.read import infer_tasks, read_table
+from training.data.split import SPLITS, group_rows, split_by_group, split_by_time, write_splits
+from training.data.table import Row, Table
+from training.errors import DataError, TrainingError
+from training.listener import Listener
+
+ORIGIN, SPLIT_FILE, REJECTS = "run.json", "splits.csv", "rejects.csv"
+
+
+class Wanted(NamedTuple):
+    """A task as reading needs to know it."""
+
+    name: str
+    labels: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Tickets read and split; rows by the split's name."""
+
+    table: Table
+    tasks: tuple[Task, ...]
+    rows: dict[str, tuple[Row, ...]]
+
+    def texts(self, split: str) -> list[str]:
+        """The rendered texts of a split."""
+        return [render(row.subject, row.body) for row in self.rows[split]]
+
+    def encode(self, tokenizer: Tokenizer) -> dict[str, Dataset]:
+        """The data set of every split."""
+        return {name: encode_rows(rows, self.tasks, tokenizer) for name, rows in self.rows.items()}
+
+
+def note_origin(directory: Path, data: Path) -> None:
+    """Notes where a run's tickets are, for `resume`; a checkpoint holds nothing of it."""
+    _write_origin(directory, {"data": str(data.resolve())})
+
+
+def prepare(config: RunConfig, directory: Path, listener: Listener) -> Desk:
+    """Reads and splits a run's tickets; writes the splits and the rejects.
+
+    Raises TrainingError, also where the tickets are not those that the run began with.
+    """
+    origin = _read_origin(directory)
+    table = _read(config, Path(origin["data"]), directory, listener)
+    if origin.setdefault("fingerprint", table.fingerprint) != table.fingerprint:
+        raise DataError("the file of tickets has changed since the run began; start a new run")
+    _write_origin(directory, origin)
+    tasks = tuple(_task(name, task, table, config) for name, task in config.tasks.items())
+    groups = group_rows(table)
+    assignment = _split(config, table, groups)
+    write_splits(directory / SPLIT_FILE, assignment, groups)
+    rows = {name: tuple(r for r in table.rows if assignment[r.id] == name) for name in SPLITS}
+    counts = ", ".join(f"{name} {len(part)}" for name, part in rows.items())
+    listener.say(f"split: {counts}")
+    return Desk(table, tasks, rows)
+
+
+def _read(config: RunConfig, data: Path, directory: Path, listener: Listener) -> Table:
+    wanted = [Wanted(name, task.labels) for name, task in config.tasks.items()]
+    limit, path = config.data.max_reject_share, directory / REJECTS
+    table, rejects = read_table(data, wanted, max_reject_share=limit, rejects_path=path)
+    total = rejects.total_rows
+    listener.say(f"{data.name}: {len(table)} tickets of {total} rows; {REJECTS} lists the rest")
+    for line in rejects.summary().splitlines():
+        listener.say(line)
+    return table
+
+
+def _task(name: str, task: TaskConfig, table: Table, config: RunConfig) -> Task:
+    if task.labels is not None:
+        kind = task.kind or ("ordinal" if name == "urgency" else "nominal")
+        return Task(name=name, labels=task.labels, kind=kind, role=task.role)
+    found = infer_tasks(table, (name,), min_count=config.data.min_label_rows)[0]
+    return Task(name=name, labels=found.labels, kind=task.kind or found.kind, role=task.role)
+
+
+def _split(config: RunConfig, table: Table, groups: dict[str, str]) -> dict[str, str]:
+    if config.data.split == "time":
+        return split_by_time(table, config.data.shares, groups)
+    return split_by_group(table, config.data.shares, config.data.split_seed, groups)
+
+
+def _read_origin(directory: Path) -> dict[str, str]:
+    try:
+        origin: dict[str, str] = json.loads((directory / ORIGIN).read_text(encoding="utf-8"))
+        return {"data": origin["data"], **origin}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{directory.name} is not a run directory: {error}") from error
+
+
+def _write_origin(directory: Path, origin: dict[str, str]) -> None:
+    (directory / ORIGIN).write_text(json.dumps(origin) + "\n", encoding="utf-8")
