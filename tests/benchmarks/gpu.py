@@ -25,6 +25,11 @@ from tests.benchmarks.server import serving
 Provider = Literal["cuda", "cpu"]
 BATCHES = (1, 8, 32, 128)
 CLIENTS = (1, 32, 128)
+SERVER: dict[Provider, tuple[str, ...]] = {
+    "cpu": (),
+    "cuda": ("--max-batch", "128", "--budget-tokens", "16384"),
+}
+"""Settings of the server; a GPU wants larger batches than the defaults."""
 
 
 class Figure(NamedTuple):
@@ -105,7 +110,7 @@ def over_http(
 ) -> list[Figure]:
     """Throughput, latency and failures through a real server at several numbers of clients."""
     bodies = [as_body(ticket.subject, ticket.body) for ticket in desk]
-    with serving(bundle, "--provider", provider) as server:
+    with serving(bundle, "--provider", provider, *SERVER[provider]) as server:
         loads = [
             (clients, asyncio.run(closed_loop(server.url, bodies, clients, limit_s)))
             for clients in CLIENTS

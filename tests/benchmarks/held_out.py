@@ -26,7 +26,7 @@ from training.data.dataset import UNLABELLED
 from training.data.read import read_table
 from training.data.table import Row
 from training.evaluate import measure
-from training.run import Wanted
+from training.prepare import Wanted
 
 HEADER = ("task", "model", "n", "accuracy", "macro-F1", "QWK", "ECE")
 MODELS = {"tfidf": "TF-IDF + logistic regression", "majority": "majority"}

@@ -1,19 +1,14 @@
-"""Request bodies come in; a closed loop of clients posts them, and what each one met goes out.
-
-Raw streams on purpose: a full HTTP client costs more a request than the service under test.
-"""
+"""Request bodies come in; a closed loop of clients posts them, and what each one met goes out."""
 
 import asyncio
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
-from urllib.parse import urlsplit
 
 import numpy as np
 
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+from service.bench.connection import Connection
+
 BROKEN = 0
 """The status of an exchange whose connection failed."""
 
@@ -69,7 +64,7 @@ async def closed_loop(
     async def client() -> None:
         async with Connection(url) as connection:
             for turn in _until(turns, started + limit_s):
-                found[turn] = await connection.exchange(bodies[turn])
+                found[turn] = await _exchange(connection, bodies[turn])
 
     async with asyncio.TaskGroup() as group:
         for _ in range(clients):
@@ -82,45 +77,10 @@ def _until(turns: Iterator[int], deadline: float) -> Iterator[int]:
         yield turn
 
 
-class Connection:
-    """One keep-alive connection; a broken one is opened anew for the next request."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
-        self._head = (
-            f"POST /route HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: application/json\r\n"
-        )
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._close()
-
-    async def exchange(self, body: bytes) -> Exchange:
-        """Posts a body and waits for the whole reply."""
-        started = time.perf_counter()
-        try:
-            status, reply = await self._post(body)
-        except (OSError, EOFError, ValueError):
-            self._close()
-            status, reply = BROKEN, b""
-        return Exchange(status, reply, time.perf_counter() - started)
-
-    async def _post(self, body: bytes) -> tuple[int, bytes]:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port)
-        reader, writer = self._streams
-        writer.write(f"{self._head}content-length: {len(body)}\r\n\r\n".encode() + body)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = _LENGTH.search(head)
-        if length is None:
-            raise ValueError("a reply without content-length")
-        return int(head.split(b" ", 2)[1]), await reader.readexactly(int(length[1]))
-
-    def _close(self) -> None:
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+async def _exchange(connection: Connection, body: bytes) -> Exchange:
+    started = time.perf_counter()
+    try:
+        status, reply = await connection.post(body)
+    except OSError:
+        status, reply = BROKEN, b""
+    return Exchange(status, reply, time.perf_counter() - started)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from export.errors import GraphError
 from export.graph import OPSET, build_graph, read_calibration
 from service.contract.bundle import Calibration
 from service.engine.session import Session
-from tests.export.tiny import CALIBRATION, LIMIT, TASKS, tiny_network
+from tests.export.tiny import CALIBRATION, LIMIT, TASKS, tiny_distilbert_network, tiny_network
 from training.config import ModelConfig
 from training.model.network import Network
 
@@ -31,9 +32,16 @@ def graph(sealed: Path) -> bytes:
     return (sealed / "model.fp32.onnx").read_bytes()
 
 
-# With [CLS] and linear heads the parity gate has shown the same on the way to `sealed`.
-def test_mean_pooling_and_deep_heads_too_answer_as_torch_does(tmp_path: Path) -> None:
-    network = tiny_network(ModelConfig(pooling="mean", head="gelu"))
+# BERT with [CLS] and linear heads has passed the parity gate on the way to `sealed`.
+@pytest.mark.parametrize(
+    "make",
+    [lambda: tiny_network(ModelConfig(pooling="mean", head="gelu")), tiny_distilbert_network],
+    ids=["mean pooling and deep heads", "DistilBERT"],
+)
+def test_other_networks_too_answer_as_torch_does(
+    make: Callable[[], Network], tmp_path: Path
+) -> None:
+    network = make()
     (tmp_path / "graph.onnx").write_bytes(exported(network))
     session = Session.open(tmp_path / "graph.onnx", TASKS, "cpu", threads=1)
     random = np.random.default_rng(0)

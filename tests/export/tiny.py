@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
 
 from service.contract.bundle import Calibration
 from service.contract.tasks import Task
@@ -66,6 +66,21 @@ def tiny_network(model: ModelConfig, seed: int = 0) -> Network:
     for layers in network.heads.values():
         torch.nn.init.normal_(layers[-1].weight, std=0.3)
     return network.eval()
+
+
+def tiny_distilbert_network() -> Network:
+    """As `tiny_network`, on the architecture of the reference recipe."""
+    torch.manual_seed(0)
+    size = DistilBertConfig(
+        vocab_size=Tokenizer(tokenizer_definition(), LIMIT).vocabulary_size,
+        dim=32,
+        n_layers=2,
+        n_heads=2,
+        hidden_dim=64,
+        max_position_embeddings=LIMIT,
+        initializer_range=0.3,
+    )
+    return build_network(DistilBertModel(size), 32, TASKS, ModelConfig()).eval()
 
 
 def tiny_checkpoint(directory: Path, *, seed: int = 0, pooling: str = "cls") -> Checkpoint:
