@@ -81,6 +81,8 @@ def build_app(core: Core) -> FastAPI:
         version=version("harbor-router"),
         lifespan=lifespan,
         openapi_url=None,
+        # A redirect would say where to look by the Host header, and count as `ok`.
+        redirect_slashes=False,
         # FastAPI's own traces would carry exceptions' messages, and those may quote a ticket.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )

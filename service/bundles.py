@@ -104,7 +104,8 @@ class Bundles:
         bundle = await self._load(directory)
         old, self._active = self._active, None
         if old is not None:
-            self._previous = old.bundle.directory
+            if old.bundle.digest != bundle.digest:
+                self._previous = old.bundle.directory
             self._retire(old)
         self._activate(bundle)
         return bundle

@@ -2,7 +2,8 @@
 
 import logging
 import traceback
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -15,7 +16,7 @@ _FRAMES = 12
 def open_log(stream: TextIO, level: str = "info") -> Log:
     """A logger that writes to `stream` from `level` on; it is passed around, never global."""
     log: Log = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast("TextIO", _Lossy(stream))),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -25,6 +26,23 @@ def open_log(stream: TextIO, level: str = "info") -> Log:
         cache_logger_on_first_use=True,
     )
     return log.bind()
+
+
+class _Lossy:
+    """A stream that drops what it cannot write: a full disk, or a reader that has gone, must not
+    fail a request.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def failure(error: BaseException) -> dict[str, Any]:

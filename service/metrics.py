@@ -124,6 +124,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._metrics = {entry.name: _create(entry, self.registry) for entry in CATALOGUE}
         self._labels: set[tuple[str, str, str]] = set()
+        self._tasks: set[str] = set()
 
     def watch_queue(self, depth: Callable[[], float]) -> None:
         """Asks `depth` for the queue's length whenever the metrics are read."""
@@ -145,6 +146,7 @@ class Metrics:
         for task, prediction in predictions.items():
             key = (task, prediction.label, prediction.decision)
             self._labels.add(key)
+            self._tasks.add(task)
             self._counter("harbor_predictions_total").labels(*key).inc()
             self._histogram("harbor_confidence").labels(task).observe(prediction.confidence)
         stages = self._histogram("harbor_stage_seconds")
@@ -191,6 +193,9 @@ class Metrics:
         for key in [key for key in self._labels if key[:2] not in known]:
             self._labels.remove(key)
             self._counter("harbor_predictions_total").remove(*key)
+        for task in self._tasks - {task.name for task in tasks}:
+            self._tasks.remove(task)
+            self._histogram("harbor_confidence").remove(task)
 
     def _counter(self, name: str) -> Counter:
         return self._metrics[name]  # type: ignore[return-value]

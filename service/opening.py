@@ -1,5 +1,6 @@
 """A bundle directory comes in; a proven bundle goes out, with the engine that runs it."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,8 @@ _LONG = 256
 class Bundle:
     """A bundle that proved itself, with the engine that runs it.
 
-    digest: `sha256:...` of the sealed directory. degraded: `auto` had to fall back although the
-    host has a driver.
+    directory: without links. digest: `sha256:...` of the sealed directory. degraded: `auto` had to
+    fall back although the host has a driver.
     """
 
     directory: Path
@@ -65,6 +66,9 @@ def open_bundle(
     does that. Raises BundleRefused naming the cause, ProviderMissing where the provider that was
     asked for is not to be had.
     """
+    # Where a link leads is settled once: it may be pointed elsewhere while the files are read, and
+    # what it leads to later is another bundle.
+    directory = Path(os.path.realpath(directory))
     try:
         return _open(directory, settings, on_batch)
     except (ContractError, InferenceFailed) as error:

@@ -2,7 +2,8 @@
 
 SIGTERM, SIGINT  stop: readiness drops; after `grace_s` no more connections; after `drain_s` no more
                  patience. A second signal skips the grace.
-SIGHUP           opens `settings.bundle` again and swaps to it; a refused one changes nothing.
+SIGHUP           opens `settings.bundle` again and swaps to it; a refused one changes nothing. Many
+                 of them while one is being opened make one more swap.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 from service.core import Core
 from service.errors import ServiceError, StartError
 from service.logs import failure
+from service.protocol import Protocol
 
 LINGER_S = 0.1
 """Seconds that a connection which was just accepted has to send its request."""
@@ -149,17 +151,35 @@ async def reload(core: Core) -> None:
         core.metrics.swap("ok")
 
 
+class Reloads:
+    """Reloads one after the other; however many are asked for, at most one waits."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._wanted = False
+        self._task: asyncio.Task[None] | None = None
+
+    def request(self) -> asyncio.Task[None]:
+        """Reloads now, or once more after the reload that is under way."""
+        self._wanted = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        return self._task
+
+    async def _run(self) -> None:
+        while self._wanted:
+            self._wanted = False
+            await reload(self._core)
+
+
 @contextmanager
 def _signals(server: Server, core: Core) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    reloads: set[asyncio.Task[None]] = set()
+    reloads = Reloads(core)
 
     def begin_reload() -> None:
-        if not server.started:
-            return  # The first bundle is still being opened.
-        task = loop.create_task(reload(core))
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
+        if server.started:  # Before that the first bundle is still being opened.
+            reloads.request()
 
     handlers = {
         signal.SIGTERM: server.stop,
@@ -178,7 +198,7 @@ def _signals(server: Server, core: Core) -> Iterator[None]:
 def _config(app: FastAPI, core: Core) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -3,12 +3,14 @@
 import asyncio
 import codecs
 import re
+from contextlib import suppress
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from service.errors import (
     BodyTimeout,
@@ -23,6 +25,9 @@ Document = TypeVar("Document", bound=BaseModel)
 
 MAX_PROBLEMS = 20
 
+_LENGTH_DIGITS = 18
+_DISCARD_S = 2.0
+
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONE_HIGH = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 _LONE_LOW = re.compile(rb"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}")
@@ -33,10 +38,9 @@ async def read_json(request: Request, limit_bytes: int, timeout_s: float) -> Any
 
     Raises UnsupportedMediaType, BodyTooLarge, BodyTimeout, CallerLeft, InvalidJson.
     """
-    _check_headers(request, limit_bytes)
     try:
         async with asyncio.timeout(timeout_s):
-            body = await _read(request, limit_bytes)
+            body = await _read_whole(request, limit_bytes)
     except TimeoutError:
         raise BodyTimeout(f"the body did not arrive within {timeout_s:g} s") from None
     return parse(body)
@@ -66,12 +70,14 @@ def validate(kind: type[Document], value: Any, where: str = "") -> Document:
 
     where: a JSON pointer to it. Raises InvalidTicket that lists the faults.
     """
+    kept = _bounded(kind, value)
     try:
-        return kind.model_validate(value)
+        return kind.model_validate(kept)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         found = tuple(_fault(fault, kind, where) for fault in faults[:MAX_PROBLEMS])
-        raise InvalidTicket(f"the body breaks {len(faults)} rule(s)", found) from None
+        broken = len(faults) + (len(value) - len(kept) if kept is not value else 0)
+        raise InvalidTicket(f"the body breaks {broken} rule(s)", found) from None
 
 
 def _check_headers(request: Request, limit_bytes: int) -> None:
@@ -81,13 +87,38 @@ def _check_headers(request: Request, limit_bytes: int) -> None:
         raise UnsupportedMediaType("the body must be sent with Content-Type: application/json")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("the body must be sent without a Content-Encoding")
-    announced = headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > limit_bytes:
-        raise BodyTooLarge(f"the body must not exceed {limit_bytes} bytes, {announced} announced")
+    # Python does not convert thousands of digits, and a length may begin with as many zeros.
+    announced = headers.get("content-length", "0").lstrip("0") or "0"
+    if announced.isdecimal() and (len(announced) > _LENGTH_DIGITS or int(announced) > limit_bytes):
+        raise BodyTooLarge(f"the body must not exceed {limit_bytes} bytes, more were announced")
+
+
+async def _read_whole(request: Request, limit_bytes: int) -> bytes:
+    try:
+        _check_headers(request, limit_bytes)
+    except (BodyTooLarge, UnsupportedMediaType):
+        await _discard_before_close(request)
+        raise
+    return await _read(request, limit_bytes)
+
+
+async def _discard_before_close(request: Request) -> None:
+    """Reads on to the end where the connection then closes.
+
+    Closed while the caller still sends it would be reset, and the reply be lost. It has a moment
+    for that, no more.
+    """
+    if request.headers.get("connection", "").lower() == "close":
+        with suppress(ClientDisconnect, TimeoutError):
+            async with asyncio.timeout(_DISCARD_S):
+                async for _ in request.stream():
+                    pass
 
 
 async def _read(request: Request, limit_bytes: int) -> bytes:
-    """What is left unread of a body that is too large, the server discards as it comes."""
+    """What is left unread of a body that is too large, the server discards as it comes, unless the
+    connection is to close.
+    """
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
@@ -98,6 +129,8 @@ async def _read(request: Request, limit_bytes: int) -> bytes:
         size += len(chunks[-1])
         more = message.get("more_body", False)
         if size > limit_bytes:
+            if more:
+                await _discard_before_close(request)
             raise BodyTooLarge(f"the body must not exceed {limit_bytes} bytes")
     return b"".join(chunks)
 
@@ -109,6 +142,20 @@ def _mend(body: bytes) -> bytes:
     """
     plain = body.replace(rb"\\", rb"\u005c")
     return _LONE_LOW.sub(rb"\\ufffd", _LONE_HIGH.sub(rb"\\ufffd", plain))
+
+
+def _bounded(kind: type[BaseModel], value: Any) -> Any:
+    """The value without the unknown fields that no reply would list.
+
+    Pydantic describes each one: hundreds of thousands would hold up every other request for
+    seconds.
+    """
+    known = kind.model_fields
+    if not isinstance(value, dict) or len(value) <= len(known) + MAX_PROBLEMS:
+        return value
+    kept = {name: value[name] for name in known if name in value}
+    unknown = ((name, found) for name, found in value.items() if name not in known)
+    return {**kept, **dict(islice(unknown, MAX_PROBLEMS))}
 
 
 def _fault(fault: ErrorDetails, kind: type[BaseModel], where: str) -> tuple[str, str]:

@@ -1,13 +1,12 @@
-"""Request bodies come in; their HTTP statuses go out, over one connection that is kept open.
+"""Request bodies come in; HTTP statuses and bodies go out, over one connection that is kept open.
 
 Written on httptools, which the service needs anyway: a full HTTP client costs more a request than
 the service does.
 """
 
 import asyncio
-import json
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import httptools
@@ -40,25 +39,25 @@ class Connection:
     ) -> None:
         self._close()
 
-    async def post(self, ticket: dict[str, Any]) -> int:
-        """Posts one ticket to `/route` and returns the reply's status.
+    async def post(self, body: bytes) -> tuple[int, bytes]:
+        """Posts one ticket's JSON to `/route` and returns the reply's status and body.
 
-        Raises OSError where the connection fails.
+        Raises OSError where the connection fails; the next post then opens another.
         """
-        body = json.dumps(ticket).encode()
         head = f"POST {self._path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
-        reader, writer = self._streams or await self._open()
-        writer.write(head.encode() + body)
         reply = _Reply()
-        while not reply.complete:
-            data = await reader.read(_CHUNK)
-            if not data:
+        try:
+            reader, writer = self._streams or await self._open()
+            writer.write(head.encode() + body)
+            while not reply.complete:
+                data = await reader.read(_CHUNK)
+                if not data:
+                    raise ConnectionResetError("the server closed the connection before its reply")
+                reply.feed(data)
+        finally:
+            if not (reply.complete and reply.keep_alive):
                 self._close()
-                raise ConnectionResetError("the server closed the connection before its reply")
-            reply.feed(data)
-        if not reply.keep_alive:
-            self._close()
-        return reply.status
+        return reply.status, bytes(reply.body)
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         self._streams = await asyncio.open_connection(self._host, self._port)
@@ -77,6 +76,7 @@ class _Reply:
         self._parser = httptools.HttpResponseParser(self)
         self.complete = False
         self.status = 0
+        self.body = bytearray()
         self.keep_alive = True
 
     def feed(self, data: bytes) -> None:
@@ -85,6 +85,9 @@ class _Reply:
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
         self.keep_alive = self._parser.should_keep_alive()
+
+    def on_body(self, part: bytes) -> None:
+        self.body += part
 
     def on_message_complete(self) -> None:
         self.complete = True

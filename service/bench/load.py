@@ -1,6 +1,7 @@
 """A plan comes in; the load runs against a service, and what was measured goes out."""
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ async def measure(plan: Plan) -> Result:
     headers = {"X-Priority": plan.priority}
     source = tickets(plan.seed)
     async with Connection(plan.url, headers) as first:
-        await first.post(next(source))
+        await first.post(json.dumps(next(source)).encode())
     result = Result(plan)
     started = time.perf_counter()
     async with asyncio.TaskGroup() as group:
@@ -76,7 +77,7 @@ async def _client(
     async with connection:
         while (started := time.perf_counter()) < until:
             try:
-                status = str(await connection.post(next(source)))
+                status = str((await connection.post(json.dumps(next(source)).encode()))[0])
             except OSError:
                 status = FAILED
             result.statuses[status] += 1

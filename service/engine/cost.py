@@ -1,11 +1,13 @@
 """A batch's shape and what it took come in; what the next batch will take goes out.
 
 Shapes: F features. Of B tickets padded to L tokens these are 1, B*L, B*L*L and (B*L)^2.
+S subsets of the features.
 """
+
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.float64] | NDArray[np.int64] | float
@@ -14,6 +16,9 @@ _UNIT_TOKENS = 1000.0
 """Tokens are counted in thousands, so that the coefficients are of one magnitude."""
 
 _LEAST_S = 1e-6
+
+_RIDGE = 1e-12
+"""Keeps a system solvable whose features have become indistinguishable in double precision."""
 
 
 class CostModel:
@@ -67,17 +72,28 @@ class CostModel:
         weight = max(float(self.predict_s(batch, length)), 1e-5) ** -2
         self._normal_FF = self._keep * self._normal_FF + weight * np.outer(row_F, row_F)
         self._target_F = self._keep * self._target_F + weight * seconds * row_F
-        self._coefficients_F = self._solve()
+        self._coefficients_F = solve_non_negative(
+            self._normal_FF + np.diag(self._pull_F), self._target_F + self._pulled_F
+        )
 
-    def _solve(self) -> Array:
-        """The coefficients, none negative, that fit measurements and prior best.
 
-        Through the Cholesky factor C of the normal equations: |C^T x - C^-1 y| is least.
-        """
-        factor_FF = np.linalg.cholesky(self._normal_FF + np.diag(self._pull_F))
-        right_F = np.linalg.solve(factor_FF, self._target_F + self._pulled_F)
-        solution_F: Array = nnls(factor_FF.T, right_F)[0]
-        return solution_F
+def solve_non_negative(normal_FF: Array, target_F: Array) -> Array:
+    """The x >= 0, of shape (F,), for which x'Nx - 2 t'x is least.
+
+    normal_FF: positive definite. Solves for every subset of the features and takes the best answer
+    that has no negative entry: exact, and for four features quicker than an active set. `nnls` of
+    scipy says the same; importing it would take a third of the service's start.
+    """
+    unit_F = 1.0 / np.sqrt(np.diag(normal_FF))
+    normal_FF = normal_FF * np.outer(unit_F, unit_F) + _RIDGE * np.eye(len(unit_F))
+    target_F = target_F * unit_F
+    subsets_SF = np.array(list(product((False, True), repeat=len(unit_F))))
+    within_SFF = subsets_SF[:, :, None] & subsets_SF[:, None, :]
+    systems_SFF = np.where(within_SFF, normal_FF, np.eye(len(unit_F)))
+    answers_SF = np.linalg.solve(systems_SFF, (subsets_SF * target_F)[:, :, None])[:, :, 0]
+    gains_S = np.where((answers_SF >= 0).all(axis=1), answers_SF @ target_F, -np.inf)
+    best_F: Array = answers_SF[np.argmax(gains_S)] * unit_F
+    return best_F
 
 
 def _features(batch: float, length: float) -> Array:

@@ -162,3 +162,24 @@ async def test_closing_waits_for_leases_then_lends_nothing(shelf: dict[str, Path
         pass
     with pytest.raises(Closing):
         await bundles.swap(shelf["two"])
+
+
+async def test_a_rollback_goes_where_the_link_led_and_not_where_it_leads_now(
+    shelf: dict[str, Path], tmp_path: Path
+) -> None:
+    link = tmp_path / "current"
+    link.symlink_to(shelf["one"])
+    async with Bundles(_settings(link)) as bundles:
+        link.unlink()
+        link.symlink_to(shelf["two"])
+        assert (await bundles.swap(link)).manifest.version == "two"
+        assert (await bundles.rollback()).manifest.version == "one"
+
+
+async def test_a_swap_to_the_same_bundle_leaves_the_earlier_one_to_roll_back_to(
+    shelf: dict[str, Path],
+) -> None:
+    async with Bundles(_settings(shelf["one"])) as bundles:
+        for _ in range(2):
+            await bundles.swap(shelf["two"])
+        assert (await bundles.rollback()).manifest.version == "one"

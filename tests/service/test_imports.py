@@ -11,3 +11,11 @@ def test_the_service_imports_without_the_training_stack() -> None:
     code = LOADS.format(names=names)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_service_starts_without_scipy() -> None:
+    script = "import sys, service.cli; print('scipy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

@@ -46,3 +46,14 @@ def test_what_libraries_log_comes_out_as_the_same_json_without_later_lines() -> 
     (line,) = _lines(stream)
     assert (line["event"], line["logger"], line["level"]) == ("never retrieved", "asyncio", "error")
     assert "secret" not in stream.getvalue()
+
+
+class _Full(io.StringIO):
+    """A disk without room."""
+
+    def write(self, _: str) -> int:
+        raise OSError("no space left on device")
+
+
+def test_a_stream_that_cannot_be_written_fails_nobody() -> None:
+    open_log(_Full()).info("unseen")

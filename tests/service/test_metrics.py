@@ -54,6 +54,13 @@ def test_a_new_bundle_takes_the_old_ones_place_and_its_labels() -> None:
     assert set(kept) == {"queue", "b", "human"}
 
 
+def test_the_confidences_of_a_task_that_a_new_bundle_lacks_are_removed() -> None:
+    metrics = Metrics()
+    metrics.routed({"queue": _prediction("a"), "urgency": _prediction("P1")}, TIMINGS, False)
+    metrics.serving(NEW)
+    assert _values(metrics, "harbor_confidence_count") == {("queue",): 1.0}
+
+
 def test_a_batch_counts_its_padding_and_what_was_dropped() -> None:
     metrics = Metrics()
     metrics.batch(BatchReport(tickets=2, real_tokens=30, padded_tokens=40, infer_s=0.5))

@@ -1,5 +1,6 @@
 """A real `harbor-serve` process: where it listens, how it stops, how it swaps."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service.desk import TICKET
+from service.server import Reloads
+from tests.service.desk import TICKET, serving
 from tests.tiny_bundle import write_bundle
 
 PATIENCE_S = 60.0
@@ -229,3 +231,13 @@ def test_the_bench_measures_a_running_server(server: Process) -> None:
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "service", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+async def test_however_many_reloads_are_asked_for_at_once_two_happen(bundle: Path) -> None:
+    async with serving(bundle, log_level="info") as desk:
+        reloads = Reloads(desk.core)
+        for _ in range(50):
+            done = reloads.request()
+            await asyncio.sleep(0)
+        await done
+        assert len([line for line in desk.log if line["event"] == "bundle"]) == 1 + 2

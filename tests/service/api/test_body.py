@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from service.api.body import parse
+from service.api.body import MAX_PROBLEMS, parse, validate
+from service.api.schema import TicketRequest
 from service.contract.ticket import clean
-from service.errors import InvalidJson
+from service.errors import InvalidJson, InvalidTicket
 from tests.service.desk import TICKET, Desk, serving
 
 JSON = {"Content-Type": "application/json"}
@@ -169,3 +171,47 @@ def test_a_string_comes_through_but_for_its_lone_surrogates(text: str, escaped: 
 def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
     with suppress(InvalidJson):
         parse(body)
+
+
+async def test_a_fault_beside_very_many_unknown_fields_is_found_and_all_are_counted(
+    desk: Desk,
+) -> None:
+    body = {**{f"field {number}": 1 for number in range(5000)}, "body": 7}
+    reply = await desk.client.post("/route", json=body)
+    assert reply.json()["detail"] == "the body breaks 5001 rule(s)"
+    assert "/body" in [fault["where"] for fault in reply.json()["problems"]]
+
+
+def test_of_very_many_unknown_fields_only_those_that_are_listed_are_described() -> None:
+    value = {f"field {number}": 1 for number in range(5000)}
+    with pytest.raises(InvalidTicket) as raised:
+        validate(TicketRequest, value)
+    assert isinstance(raised.value.__context__, ValidationError)
+    assert raised.value.__context__.error_count() == MAX_PROBLEMS
+
+
+@pytest.mark.parametrize(("zeros", "status"), [("0" * 5000, 200), ("9" * 5000, 413)])
+async def test_a_length_of_very_many_digits_is_read(desk: Desk, zeros: str, status: int) -> None:
+    content = json.dumps(TICKET).encode()
+    headers = {"Content-Length": f"{zeros}{len(content)}"}
+    reply = await desk.client.post("/route", content=content, headers=headers)
+    assert reply.status_code == status
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}])
+async def test_a_refused_body_is_read_to_its_end_where_the_connection_then_closes(
+    bundle: Path, headers: dict[str, str]
+) -> None:
+    read = []
+
+    async def long() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            read.append(1)
+            yield b"x" * 40
+
+    async with serving(bundle, max_body_bytes=100) as desk:
+        reply = await desk.client.post(
+            "/route", content=long(), headers={"Connection": "close", **headers}
+        )
+        assert reply.status_code in (413, 415)
+    assert len(read) == 20

@@ -77,3 +77,8 @@ async def test_a_tickets_text_is_in_no_log_metric_or_error(desk: Desk) -> None:
     await desk.client.post("/route", params={"top_k": CANARY}, json=TICKET)
     assert CANARY not in desk.stream.getvalue()
     assert CANARY not in desk.metrics
+
+
+async def test_a_path_with_a_slash_too_many_is_unknown_and_no_redirect(desk: Desk) -> None:
+    reply = await desk.client.post("/route/", json=TICKET)
+    assert (reply.status_code, reply.json()["code"]) == (404, "not_found")

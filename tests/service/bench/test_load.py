@@ -1,5 +1,6 @@
 """The load generator: its tickets, its measures, its faults."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -37,3 +38,23 @@ def test_an_address_must_be_plain_http() -> None:
 async def test_nobody_there_is_an_error_at_once() -> None:
     with pytest.raises(OSError, match="1"):
         await measure(Plan("http://127.0.0.1:1", seconds=60))
+
+
+async def test_after_a_connection_that_failed_another_is_opened() -> None:
+    answers = [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(answers.pop(0))
+        if not answers:
+            await writer.drain()
+            writer.close()
+        else:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Connection(f"http://127.0.0.1:{port}") as connection:
+        with pytest.raises(ConnectionResetError):
+            await connection.post(b"{}")
+        assert await connection.post(b"{}") == (200, b"hi")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import nnls
 
-from service.engine.cost import CostModel
+from service.engine.cost import CostModel, solve_non_negative
 
 MACHINES = {"cpu": (2e-3, 0.12, 0.3, 0.05), "gpu": (1.5e-3, 1e-3, 2e-3, 0.0)}
 
@@ -59,3 +60,21 @@ def test_whatever_it_is_shown_it_predicts_a_positive_time_that_grows(
         model.update(batch, length, seconds)
     small, large = float(model.predict_s(1, 8)), float(model.predict_s(32, 512))
     assert 0 < small <= large < np.inf
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 64), st.integers(1, 512), st.floats(1e-4, 10.0)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_the_non_negative_fit_is_as_good_as_scipys(batches: list[tuple[int, int, float]]) -> None:
+    rows = [(1.0, b * n / 1e3, b * (n / 1e3) ** 2, (b * n / 1e3) ** 2) for b, n, _ in batches]
+    matrix = np.vstack([np.array(rows), 0.1 * np.eye(4)])
+    right = np.concatenate([[seconds for _, _, seconds in batches], np.zeros(4)])
+    found = solve_non_negative(matrix.T @ matrix, matrix.T @ right)
+    assert (found >= 0).all()
+    assert np.linalg.norm(matrix @ found - right) == pytest.approx(
+        nnls(matrix, right)[1], rel=1e-6, abs=1e-9
+    )
