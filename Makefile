@@ -15,7 +15,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 SAMPLE := runs/quickstart/tickets.csv
 TABLE := $(or $(DATA),$(SAMPLE))
-OUT := runs/$(if $(DATA),$(firstword $(subst ., ,$(notdir $(DATA)))),quickstart)
+OUT ?= runs/$(if $(DATA),$(firstword $(subst ., ,$(notdir $(DATA)))),quickstart)
 REPORT := $(OUT)/run/report.json
 BUNDLE := $(OUT)/bundle
 SEAL := $(BUNDLE)/SHA256SUMS
@@ -24,18 +24,25 @@ ifneq ($(word 2,$(DATA)),)
 $(error DATA must be a path without spaces, found "$(DATA)")
 endif
 
-.PHONY: help setup serve real test test-slow check bench clean
+.PHONY: help setup same-run serve real test test-slow check bench clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
 
 setup: $(INSTALLED)  ## make .venv with every extra except cuda
 
-serve: $(SEAL)  ## train, export and serve; DATA=file trains on your tickets, CONFIG=, HOST=, PORT=
+serve: same-run $(SEAL)  ## train, export and serve; DATA=file trains on your tickets, CONFIG=, HOST=, PORT=
 	@exec deploy/quickstart.sh $(BUNDLE) $(HOST) $(PORT)
 
-real: $(SEAL)  ## route the held-out tickets of DATA=file over HTTP and print the table
+real: same-run $(SEAL)  ## route the held-out tickets of DATA=file over HTTP and print the table
 	$(BIN)/python -m tests.benchmarks.held_out --data $(TABLE) --run $(OUT)/run --bundle $(BUNDLE)
+
+# What lies in OUT is used again only for the file and the configuration that it was made from.
+same-run:
+	@[ ! -f $(OUT)/run/run.json ] || grep -qF '"data": "$(realpath $(TABLE))"' $(OUT)/run/run.json || \
+	    { echo '$(OUT) was trained on another file than $(TABLE): remove it, or set OUT=' >&2; exit 1; }
+	@[ ! -f $(OUT)/config.yaml ] || cmp -s $(CONFIG) $(OUT)/config.yaml || \
+	    { echo '$(OUT) was trained with another configuration than $(CONFIG): remove it, or set OUT=' >&2; exit 1; }
 
 test: $(INSTALLED)  ## the fast suite
 	$(BIN)/pytest
@@ -49,7 +56,7 @@ check: $(INSTALLED)  ## format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(SEAL)  ## the benchmarks on the quick start's bundle, or on that of DATA=file
+bench: same-run $(SEAL)  ## the benchmarks on the quick start's bundle, or on that of DATA=file
 	$(BIN)/python -m tests.benchmarks.one_pass --bundle $(BUNDLE)
 	$(BIN)/python -m tests.benchmarks.gpu --bundle $(BUNDLE) --provider cpu --tickets 1000
 	$(BIN)/python -m tests.benchmarks.memory --bundle $(BUNDLE)
@@ -73,6 +80,7 @@ $(SAMPLE): | $(INSTALLED)
 	@mv $(@D)/unfinished.csv $@
 
 $(REPORT): | $(TABLE) $(INSTALLED)
+	@mkdir -p $(OUT) && cp $(CONFIG) $(OUT)/config.yaml
 	$(BIN)/harbor-train $(if $(wildcard $(OUT)/run/events.jsonl),resume $(OUT)/run,run $(CONFIG) --data $(TABLE) --out $(OUT)/run)
 
 $(SEAL): | $(REPORT)

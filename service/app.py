@@ -144,6 +144,7 @@ def _announce(metrics: Metrics, log: Log) -> Callable[[Bundle], None]:
             digest=name.digest,
             provider=name.provider,
             degraded=name.degraded,
+            reason=bundle.reason,
         )
 
     return announce

@@ -34,7 +34,7 @@ class Bundle:
     """A bundle that proved itself, with the engine that runs it.
 
     directory: without links. digest: `sha256:...` of the sealed directory. degraded: `auto` had to
-    fall back although the host has a driver.
+    fall back although the host has a driver. reason: why `auto` did not take CUDA.
     """
 
     directory: Path
@@ -45,6 +45,7 @@ class Bundle:
     engine: Engine
     provider: Device
     degraded: bool
+    reason: str | None = None
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -89,7 +90,15 @@ def _open(directory: Path, settings: Settings, on_batch: Callable[[BatchReport],
     prove_golden(opened.sessions[0], tokenizer, read_golden(directory, variant), manifest, variant)
     engine = _engine(opened, manifest, settings, on_batch)
     return Bundle(
-        directory, digest, manifest, variant, tokenizer, engine, opened.provider, opened.degraded
+        directory,
+        digest,
+        manifest,
+        variant,
+        tokenizer,
+        engine,
+        opened.provider,
+        opened.degraded,
+        opened.reason,
     )
 
 

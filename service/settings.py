@@ -30,12 +30,14 @@ class Settings(BaseSettings):
         "auto",
         description="`cuda` refuses to start without CUDA; `auto` falls back to the CPU, visibly",
     )
-    precision: Precision = Field("fp32", description="which variant of the bundle to serve")
+    precision: Precision = Field(
+        "fp32", description="which variant of the bundle to serve; today's bundles hold fp32"
+    )
     sessions: PositiveInt = Field(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        description="sessions that run batches side by side on the CPU; default one a core",
+        description="batches that run side by side on the CPU; set it to a container's CPU quota",
     )
-    threads: PositiveInt = Field(1, description="threads of each CPU session")
+    threads: PositiveInt = Field(1, description="threads that one batch may use on the CPU")
     cuda_memory_mb: PositiveInt = Field(
         4096, description="upper limit of the CUDA memory arena, in MiB"
     )

@@ -145,3 +145,19 @@ def _row(name: str, label: str | None) -> Row:
 def _answer(label: str, confidence: float) -> Exchange:
     reply = {"predictions": {"queue": {"label": label, "confidence": confidence}}}
     return Exchange(200, json.dumps(reply).encode(), 0.01)
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "good"),
+    [
+        ("queue: same label as on the CPU", 99.95, True),
+        ("queue: same label as on the CPU", 99.0, False),
+        ("queue: largest difference of a probability", 0.01, False),
+        ("HTTP, 8 at once, failed", 1, False),
+        ("alone, p50", 1e9, True),
+    ],
+)
+def test_the_gpu_benchmark_fails_on_disagreement_and_lost_requests(
+    measure: str, value: float, good: bool
+) -> None:
+    assert gpu.passes(gpu.Figure(measure, value, "")) is good

@@ -58,10 +58,32 @@ def test_every_direct_dependency_is_pinned() -> None:
     assert {_name(line) for line in direct} - pins - {"onnxruntime", project["name"]} == set()
 
 
-def test_the_quick_start_s_configuration_is_valid() -> None:
+@pytest.mark.parametrize("path", sorted((ROOT / "deploy").rglob("*.yaml")), ids=lambda p: p.stem)
+def test_a_configuration_that_is_delivered_is_valid(path: Path) -> None:
     from training.config import read_config
 
-    assert read_config(ROOT / "deploy" / "quickstart.yaml").model.encoder == "minilm"
+    assert read_config(path).model.encoder == "minilm"
+
+
+def test_make_uses_nothing_again_that_another_file_or_configuration_made(tmp_path: Path) -> None:
+    data, config = tmp_path / "tickets.csv", tmp_path / "run.yaml"
+    (tmp_path / "out" / "run").mkdir(parents=True)
+    for path in (data, config, tmp_path / "out" / "config.yaml"):
+        path.write_text("a")
+    origin = tmp_path / "out" / "run" / "run.json"
+    origin.write_text(f'{{"data": "{data.resolve()}"}}')
+    assert make("same-run", tmp_path).returncode == 0
+    config.write_text("b")
+    assert "another configuration" in make("same-run", tmp_path).stderr
+    origin.write_text('{"data": "elsewhere"}')
+    assert "another file" in make("same-run", tmp_path).stderr
+
+
+def make(target: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """`make` for the tickets, the configuration and the outputs in a folder."""
+    names = {"DATA": "tickets.csv", "CONFIG": "run.yaml", "OUT": "out"}
+    variables = [f"{name}={folder / file}" for name, file in names.items()]
+    return subprocess.run(["make", target, *variables], cwd=ROOT, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("script", [".ci/run", "deploy/quickstart.sh"])

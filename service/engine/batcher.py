@@ -37,7 +37,7 @@ class Limits:
     """
 
     max_batch: int = 32
-    budget_tokens: int = 8192
+    budget_tokens: int = 2048
     max_queue: int = 1024
     drain_s: float = 30.0
 

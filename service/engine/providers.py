@@ -67,16 +67,18 @@ def open_sessions(
 ) -> Opened:
     """Opens a graph on CUDA or the CPU.
 
-    sessions: batches that run side by side on the CPU. threads: of each of them. cuda_memory_mb:
+    sessions: batches that run side by side on the CPU, all on one graph. threads: that one batch
+    may use there. cuda_memory_mb:
     limit of the CUDA arena, in MiB. `auto` takes CUDA where the host has a driver, and falls back
     to the CPU with a warning where CUDA still does not start. A host without a driver simply serves
     on the CPU. Raises ProviderMissing where `cuda` is not to be had, InferenceFailed where the
     graph does not load.
     """
     reason: str | None = None
-    if wanted == "cuda" and not driver():
+    present = wanted != "cpu" and driver()
+    if wanted == "cuda" and not present:
         raise ProviderMissing(f"this host has no NVIDIA driver: {DRIVER} does not load")
-    if wanted == "cuda" or (wanted == "auto" and driver()):
+    if present:
         try:
             return Opened((opener(graph, tasks, "cuda", threads, cuda_memory_mb),), "cuda")
         except ProviderMissing as error:
@@ -85,4 +87,7 @@ def open_sessions(
             reason = str(error)
             logger.warning("serving on the CPU, although this host has an NVIDIA driver: %s", error)
     session = opener(graph, tasks, "cpu", threads)
-    return Opened((session,) * sessions, "cpu", degraded=reason is not None, reason=reason)
+    degraded = reason is not None
+    if wanted == "auto" and not degraded:
+        reason = "this host has no NVIDIA driver"
+    return Opened((session,) * sessions, "cpu", degraded=degraded, reason=reason)

@@ -4,7 +4,6 @@ Shapes: N tickets, C classes of a task.
 """
 
 import asyncio
-import csv
 import json
 import sys
 import urllib.request
@@ -24,9 +23,10 @@ from tests.benchmarks.load import Exchange, Load, closed_loop
 from tests.benchmarks.server import serving
 from training.data.dataset import UNLABELLED
 from training.data.read import read_table
+from training.data.split import read_splits
 from training.data.table import Row
 from training.evaluate import measure
-from training.prepare import Wanted
+from training.prepare import SPLIT_FILE, Wanted
 
 HEADER = ("task", "model", "n", "accuracy", "macro-F1", "QWK", "ECE")
 MODELS = {"tfidf": "TF-IDF + logistic regression", "majority": "majority"}
@@ -35,11 +35,10 @@ FIGURES = ("accuracy", "macro_f1", "qwk", "ece")
 
 def read_held_out(data: Path, run: Path, tasks: Sequence[Task]) -> list[Row]:
     """The rows of the run's test split, in the order of the file."""
-    with (run / "splits.csv").open(encoding="utf-8", newline="") as stream:
-        test = {row["id"] for row in csv.DictReader(stream) if row["split"] == "test"}
+    assignment = read_splits(run / SPLIT_FILE)
     wanted = [Wanted(task.name, None) for task in tasks]
     everything, _ = read_table(data, wanted, max_reject_share=1.0)
-    return [row for row in everything.restrict(tasks).rows if row.id in test]
+    return [row for row in everything.restrict(tasks).rows if assignment.get(row.id) == "test"]
 
 
 def served_tasks(url: str) -> tuple[Task, ...]:
