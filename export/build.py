@@ -73,7 +73,7 @@ def build(
         digest = seal(fresh)
         _prove(fresh)
         listener.advance(1)
-        fresh.rename(target)
+        _move(fresh, target)
     return Built(version, digest, parity)
 
 
@@ -145,11 +145,23 @@ def _prove(directory: Path) -> None:
         raise ExportError(f"the service refuses the bundle: {error}") from error
 
 
+def _move(fresh: Path, target: Path) -> None:
+    try:
+        fresh.rename(target)
+    except OSError as error:
+        if target.exists():
+            raise TargetExists(f"{target} was made by another build meanwhile") from error
+        raise
+
+
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """A fresh directory on the target's own file system; gone afterwards unless it was moved."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise ExportError(f"{target.parent} cannot hold a bundle: {error.strerror}") from error
     # mkdtemp keeps others out; the user that serves must be able to read.
     fresh.chmod(0o755)
     try:

@@ -85,11 +85,11 @@ def _text(subject: Subject) -> str:
 
 
 def _tokenizer(subject: Subject) -> str:
-    # From the file itself: `Tokenizer` drops such settings without a word.
+    manifest, tokenizer = subject.manifest, subject.tokenizer
+    # From the file itself, which the tokenizer could read: it drops such settings without a word.
     settings = json.loads((subject.directory / TOKENIZER).read_bytes())
     if settings.get("padding") is not None or settings.get("truncation") is not None:
         raise BundleError(f"{TOKENIZER} brings padding or truncation settings of its own")
-    manifest, tokenizer = subject.manifest, subject.tokenizer
     if tokenizer.pad_id != manifest.pad_id:
         raise BundleError(f"it pads with {tokenizer.pad_id}, the manifest says {manifest.pad_id}")
     return f"{tokenizer.vocabulary_size} tokens, padding id {manifest.pad_id}"

@@ -109,7 +109,7 @@ def _guard(work: Callable[[], None]) -> None:
 
     try:
         work()
-    except (ExportError, TrainingError, ServiceError) as error:
+    except (ExportError, TrainingError, ServiceError, OSError) as error:
         _fail(str(error))
 
 

@@ -68,16 +68,6 @@ def answer(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def largest_difference(golden: Golden, answers: dict[str, FloatArray]) -> float:
-    """The largest difference of any probability from the golden file's. Raises KeyError."""
-    differences = [
-        np.abs(rows[place] - np.asarray(ticket.probabilities[name])).max()
-        for name, rows in answers.items()
-        for place, ticket in enumerate(golden.tickets)
-    ]
-    return float(np.max(differences))
-
-
 def _generated(tokenizer: Tokenizer) -> list[Ticket]:
     desk = Desk(tokenizer)
     tickets = [desk.ticket(max(4, round(tokenizer.limit * share))) for share in _LENGTH_SHARES]

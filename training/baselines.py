@@ -23,14 +23,12 @@ class BagOfWords:
     """TF-IDF over words and word pairs; fitted once on the training texts, used by every task."""
 
     def __init__(self, texts: list[str]) -> None:
-        self._vectorizer = TfidfVectorizer(
-            token_pattern=r"\w+|[^\w\s]+",
-            ngram_range=(1, 2),
-            min_df=2 if len(texts) > FEW else 1,
-            max_features=60_000,
-            sublinear_tf=True,
-        )
-        self._train = self._vectorizer.fit_transform(texts)
+        self._vectorizer = _vectorizer(2 if len(texts) > FEW else 1)
+        try:
+            self._train = self._vectorizer.fit_transform(texts)
+        except ValueError:  # No word stands in two texts.
+            self._vectorizer = _vectorizer(1)
+            self._train = self._vectorizer.fit_transform(texts)
 
     def scores(self, task: Task, labels_N: IntArray, texts: list[str]) -> FloatArray:
         """Log probabilities (M, C) of logistic regression for M texts. labels_N: of the training
@@ -46,6 +44,16 @@ class BagOfWords:
             np.maximum(model.predict_proba(self._vectorizer.transform(texts)), FLOOR)
         )
         return scores_MC
+
+
+def _vectorizer(min_texts: int) -> TfidfVectorizer:
+    return TfidfVectorizer(
+        token_pattern=r"\w+|[^\w\s]+",
+        ngram_range=(1, 2),
+        min_df=min_texts,
+        max_features=60_000,
+        sublinear_tf=True,
+    )
 
 
 def majority_scores(task: Task, labels_N: IntArray, count: int) -> FloatArray:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -28,6 +28,9 @@ WEIGHTS, FACTS, CONFIG, TOKENIZER = (
     "config.yaml",
     "tokenizer.json",
 )
+
+_BROKEN = (ContractError, SafetensorError, OSError, RuntimeError, ValueError, KeyError, TypeError)
+"""What reading a file that is no part of a checkpoint raises; ValidationError is a ValueError."""
 
 
 class Facts(BaseModel):
@@ -99,8 +102,9 @@ def load(directory: Path) -> Checkpoint:
         config = read_config(directory / CONFIG)
         tokenizer = Tokenizer.from_file(directory / TOKENIZER, config.model.token_limit)
         network = _network(facts, config, directory / WEIGHTS)
-    except (ContractError, ValidationError, SafetensorError, OSError, RuntimeError) as error:
-        raise CheckpointError(f"{directory.name} is not a whole checkpoint: {error}") from error
+    except _BROKEN as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{directory.name} is not a whole checkpoint: {reason}") from error
     return Checkpoint(config, facts, network, tokenizer, digest)
 
 

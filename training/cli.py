@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from training.errors import TrainingError
+from training.errors import DataError, TrainingError
 
 app = typer.Typer(
     name="harbor-train",
@@ -30,10 +31,15 @@ def sample(
     """Write a generated desk: 12 categories, P0 to P3, 8 queues, with the flaws of a real one."""
     from training.data.sample import generate, write_csv
 
-    rows = generate(tickets, seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(out, rows)
-    _console.print(f"{len(rows)} tickets written to {out}")
+    def work() -> None:
+        if not out.name.lower().endswith((".csv", ".csv.gz")):
+            raise DataError(f"{out.name} must end in .csv or .csv.gz")
+        rows = generate(tickets, seed)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_csv(out, rows)
+        _say(f"{len(rows)} tickets written to {out}")
+
+    _guard(work)
 
 
 @app.command()
@@ -61,29 +67,40 @@ def run(
 def resume(
     directory: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Run directory.")],
 ) -> None:
-    """Go on with a run that was stopped; the losses are those it would have had."""
+    """Go on with a run that was stopped; the losses are those it would have had.
+
+    A run that has come to its end shows its report again.
+    """
     _train(directory)
 
 
 def _train(directory: Path) -> None:
-    from training.conclude import CHECKPOINT, conclude
+    from training.conclude import CHECKPOINT, conclude, concluded
     from training.console import Watch, report_table
+    from training.hold import hold
     from training.run import train
 
     def work() -> None:
-        with Watch(_console) as watch:
-            report = conclude(train(directory, watch.listener()), directory, watch.listener())
+        report = concluded(directory)
+        if report is None:
+            with hold(directory), Watch(_console) as watch:
+                report = conclude(train(directory, watch.listener()), directory, watch.listener())
         _console.print(report_table(report))
-        _console.print(f"checkpoint: {directory / CHECKPOINT}", highlight=False)
+        _say(f"checkpoint: {directory / CHECKPOINT}")
 
     _guard(work)
+
+
+def _say(line: str) -> None:
+    _console.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def _guard(work: Callable[[], None]) -> None:
     try:
         work()
-    except TrainingError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+    except (TrainingError, OSError) as error:
+        line = f"[red]error:[/red] {escape(str(error))}"
+        Console(stderr=True).print(line, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         Console(stderr=True).print(

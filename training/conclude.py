@@ -4,10 +4,12 @@ Shapes: N tickets, C classes of a task.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-from service.contract.bundle import Calibration
+from service.contract.bundle import Calibration, check_digests
+from service.contract.errors import ContractError
 from service.contract.tasks import Task
 from training.baselines import BagOfWords, baselines
 from training.calibration.fit import (
@@ -17,13 +19,14 @@ from training.calibration.fit import (
     temperature_calibration,
 )
 from training.checkpoint import Facts, save
-from training.config import RunConfig
+from training.config import RunConfig, read_config
 from training.data.dataset import UNLABELLED, Dataset
 from training.data.split import label_shares
+from training.errors import ConfigError
 from training.evaluate import Measures, measure, predict
 from training.fingerprint import code_fingerprint
 from training.listener import Listener
-from training.run import Trained
+from training.run import CONFIG, Trained
 
 CHECKPOINT, REPORT = "checkpoint", "report.json"
 
@@ -36,12 +39,30 @@ def conclude(trained: Trained, directory: Path, listener: Listener) -> dict[str,
     report = _report(trained, calibration, listener)
     save(
         directory / CHECKPOINT,
-        _portable(trained),
+        # The encoder's name, not its path: a checkpoint holds nothing of the machine.
+        _named(trained.config, trained.encoder.name),
         _facts(trained, calibration, report),
         trained.network,
         trained.tokenizer,
     )
-    (directory / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    fresh = (directory / REPORT).with_suffix(".tmp")
+    fresh.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    os.replace(fresh, directory / REPORT)
+    return report
+
+
+def concluded(directory: Path) -> dict[str, Any] | None:
+    """The report of a run that has come to its end; None where checkpoint or report is missing,
+    damaged, or of another configuration than the run's.
+    """
+    try:
+        check_digests(directory / CHECKPOINT)
+        made = read_config(directory / CHECKPOINT / CONFIG)
+        if made != _named(read_config(directory / CONFIG), made.model.encoder):
+            return None
+        report: dict[str, Any] = json.loads((directory / REPORT).read_text(encoding="utf-8"))
+    except (ContractError, ConfigError, OSError, ValueError):
+        return None
     return report
 
 
@@ -83,7 +104,7 @@ def _report(
         "best_epoch": trained.progress.best_epoch,
         "validation_metric": trained.progress.best,
         "tickets": {split: len(rows) for split, rows in desk.rows.items()},
-        "splits": label_shares(desk.table, _assignment(trained), desk.tasks),
+        "splits": label_shares(desk.table.restrict(desk.tasks), _assignment(trained), desk.tasks),
     }
 
 
@@ -102,10 +123,9 @@ def _task_report(
     }
 
 
-def _portable(trained: Trained) -> RunConfig:
-    """The configuration with the encoder's name in place of a local path."""
-    model = trained.config.model.model_copy(update={"encoder": trained.encoder.name})
-    return trained.config.model_copy(update={"model": model})
+def _named(config: RunConfig, encoder: str) -> RunConfig:
+    model = config.model.model_copy(update={"encoder": encoder})
+    return config.model_copy(update={"model": model})
 
 
 def _assignment(trained: Trained) -> dict[str, str]:
@@ -121,6 +141,6 @@ def _facts(trained: Trained, calibration: dict[str, Calibration], report: dict[s
         calibration=calibration,
         quality={name: task["test"] for name, task in report["tasks"].items()},
         metrics=report,
-        data_fingerprint=trained.desk.table.fingerprint,
+        data_fingerprint=f"sha256:{trained.desk.table.fingerprint}",
         code_fingerprint=code_fingerprint(),
     )

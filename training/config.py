@@ -15,6 +15,12 @@ Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 
+REFERENCE_COMPOSITION = {"category": 12, "urgency": 10, "queue": 10}
+_NO_TASKS = frozenset({"id", "subject", "body", "created_at", "source", "macro_f1"})
+"""A ticket's own columns, and what `stop.metric` calls the mean: a task of that name would be read
+from the text that it is to be told from, or would be taken for the mean.
+"""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -23,12 +29,19 @@ class _Section(BaseModel):
 class TaskConfig(_Section):
     """A task of the run. labels: fixed in this order; None reads them from the data, sorted.
 
-    `urgency` is ordinal unless told otherwise; every other task is nominal.
+    Where `kind` is not said, `urgency` is ordinal if its labels are given
+    here or read as P0, P1 and so on; every other task is nominal.
     """
 
-    labels: tuple[Label, ...] | None = None
+    labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)] | None = None
     kind: Literal["nominal", "ordinal"] | None = None
     role: Literal["primary", "auxiliary"] = "primary"
+
+    @model_validator(mode="after")
+    def _labels_are_distinct(self) -> Self:
+        if self.labels and len(set(self.labels)) != len(self.labels):
+            raise ValueError("a label stands twice in the list")
+        return self
 
 
 class DataConfig(_Section):
@@ -84,12 +97,13 @@ class ModelConfig(_Section):
 class BatchConfig(_Section):
     """size: tickets a step. composition: of these, how many are drawn for each task's labels.
 
-    A task that `composition` leaves out gets an equal part of what the others leave; the counts
-    are scaled to `size`. length_window_steps: batches are sorted by length within so many steps.
+    A task that `composition` leaves out gets the mean of the others; the counts are scaled to
+    `size`. It may name tasks of the run only; of the reference's own, those that the run lacks are
+    left out. length_window_steps: batches are sorted by length within so many steps.
     """
 
     size: Count = 32
-    composition: dict[TaskName, Count] = {"category": 12, "urgency": 10, "queue": 10}
+    composition: dict[TaskName, Count] = REFERENCE_COMPOSITION
     length_window_steps: Count = 50
 
 
@@ -115,7 +129,8 @@ class BalanceConfig(_Section):
 
 
 class StopConfig(_Section):
-    """Early stopping. metric: `macro_f1`, the mean over primary tasks, or one task's name."""
+    """Early stopping. metric: `macro_f1`, the mean over primary tasks, or one of
+    these tasks by name."""
 
     metric: str = "macro_f1"
     patience: Count = 2
@@ -124,7 +139,7 @@ class StopConfig(_Section):
 class RunConfig(_Section):
     """Everything that decides what a run learns."""
 
-    tasks: Annotated[dict[TaskName, TaskConfig], Field(min_length=1)] = {
+    tasks: Annotated[dict[TaskName, TaskConfig], Field(min_length=1, max_length=32)] = {
         "category": TaskConfig(),
         "urgency": TaskConfig(),
         "queue": TaskConfig(),
@@ -144,12 +159,51 @@ class RunConfig(_Section):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
-        if self.stop.metric not in {"macro_f1", *self.tasks}:
-            allowed = ", ".join(["macro_f1", *self.tasks])
+        primary = [name for name, task in self.tasks.items() if task.role == "primary"]
+        if self.stop.metric not in {"macro_f1", *primary}:
+            allowed = ", ".join(["macro_f1", *primary])
             raise ValueError(f"stop.metric must be one of {allowed}, found {self.stop.metric!r}")
         if self.frozen_epochs > self.epochs:
             raise ValueError(f"frozen_epochs {self.frozen_epochs} exceeds epochs {self.epochs}")
         return self
+
+    @model_validator(mode="after")
+    def _tasks_can_be_told_apart(self) -> Self:
+        if taken := sorted(_NO_TASKS & self.tasks.keys()):
+            raise ValueError(f"tasks: no task can be named {taken[0]}; the name has a meaning")
+        if self.stop.metric == "macro_f1" and not any(
+            task.role == "primary" for task in self.tasks.values()
+        ):
+            raise ValueError("stop.metric macro_f1 is the mean over primary tasks, found none")
+        return self
+
+    @model_validator(mode="after")
+    def _a_batch_holds_every_task(self) -> Self:
+        if self.batch.size < len(self.tasks):
+            raise ValueError(
+                f"batch.size {self.batch.size} cannot hold a ticket of each of "
+                f"{len(self.tasks)} tasks"
+            )
+        named = self.batch.composition
+        unknown = sorted(named.keys() - self.tasks.keys())
+        if unknown and named != REFERENCE_COMPOSITION:
+            allowed = ", ".join(self.tasks)
+            raise ValueError(f"batch.composition may name {allowed}, found {unknown[0]}")
+        return self
+
+
+_UNREADABLE = (OSError, ValueError, RecursionError, yaml.YAMLError)
+"""What reading YAML raises: ValueError for text that is not UTF-8 and for an impossible date."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's own loader lets the last of two equal keys win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := sorted({key for key in keys if keys.count(key) > 1} - {"<<"}):
+            raise yaml.YAMLError(f"the key {twice[0]} stands twice in one place")
+        return super().construct_mapping(node, deep=deep)
 
 
 def read_config(path: Path | None) -> RunConfig:
@@ -157,10 +211,11 @@ def read_config(path: Path | None) -> RunConfig:
     if path is None:
         return RunConfig()
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path.name} cannot be read: {error}") from error
-    return parse_config(document or {}, path.name)
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path.name} cannot be read: {reason}") from error
+    return parse_config({} if document is None else document, path.name)
 
 
 def parse_config(document: Any, name: str) -> RunConfig:

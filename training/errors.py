@@ -7,6 +7,7 @@ TrainingError
 │   ├── UnknownColumn        the file lacks a column that the run needs
 │   └── TooFewLabels         a task has fewer labels, or a split fewer rows, than training needs
 ├── LossError                a loss is not finite; names the task, nothing was stepped
+├── GradientError            a gradient is not finite, though the losses are; nothing was stepped
 ├── CheckpointError          a checkpoint is missing, damaged or of another shape
 └── EncoderError             an encoder or its tokenizer cannot be loaded
 """
@@ -54,6 +55,10 @@ class LossError(TrainingError):
     def __init__(self, message: str, task: str) -> None:
         super().__init__(message)
         self.task = task
+
+
+class GradientError(TrainingError):
+    """The gradient is not finite, though the losses are; the optimiser was not stepped."""
 
 
 class CheckpointError(TrainingError):

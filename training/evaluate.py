@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 from service.contract.tasks import Task
 from service.statistics.calibration import debiased_calibration_error, expected_calibration_error
+from service.statistics.intervals import wilson
 from training.data.dataset import UNLABELLED, Dataset
 from training.frozen import FrozenFeatures
 from training.model.network import Network
@@ -58,12 +59,12 @@ def predict_frozen(
 
 
 def measure(task: Task, scores_NC: FloatArray, labels_N: IntArray) -> Measures:
-    """accuracy, macro-F1, NLL, ECE (plug-in and debiased) and, of an ordinal task, QWK, over
-    labelled tickets.
+    """Accuracy with its Wilson interval, macro-F1, NLL, ECE (plug-in and debiased) and, of an
+    ordinal task, QWK, over labelled tickets.
 
     scores_NC: logits or log probabilities; the softmax is taken here. labels_N: indices, or
-    UNLABELLED.
-    macro-F1 is the mean over the labels that occur among truth and predictions. An empty split
+    UNLABELLED. macro-F1 is the mean over the labels that occur among truth and predictions. An
+    empty split
     has only `n`.
     """
     known = labels_N != UNLABELLED
@@ -73,9 +74,12 @@ def measure(task: Task, scores_NC: FloatArray, labels_N: IntArray) -> Measures:
     logs = log_softmax(scores, axis=1)
     predicted, confidence = logs.argmax(axis=1), np.exp(logs.max(axis=1))
     right = predicted == truth
+    interval = wilson(int(right.sum()), len(truth))
     found = {
         "n": float(len(truth)),
         "accuracy": float(accuracy_score(truth, predicted)),
+        "accuracy_low": interval.low,
+        "accuracy_high": interval.high,
         "macro_f1": float(f1_score(truth, predicted, average="macro", zero_division=0.0)),
         "nll": float(-logs[np.arange(len(truth)), truth].mean()),
         "ece": expected_calibration_error(confidence, right),

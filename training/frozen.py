@@ -16,7 +16,6 @@ from torch import Tensor
 
 from training.data.dataset import Dataset
 from training.model.network import Network
-from training.precision import Arithmetic
 
 
 @dataclass(frozen=True)
@@ -35,24 +34,23 @@ class FrozenFeatures:
 def freeze_features(
     network: Network,
     dataset: Dataset,
-    arithmetic: Arithmetic,
+    device: torch.device,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> FrozenFeatures:
     """Runs every ticket through the trunk, in order of length whatever the epoch or the batch.
 
     on_progress: called with the number of tickets done.
 
-    The order decides the last bits of a float: a resumed run must find the same ones.
+    In float32 like every evaluation. The order decides the last bits of a float: a resumed run
+    must find the same ones.
     """
     network.eval()
     stores: dict[str, Tensor] = {}
     done = 0
     with torch.inference_mode(False), torch.no_grad():
         for positions in dataset.by_length():
-            batch = dataset.batch(positions).to(arithmetic.device)
-            with arithmetic.autocast():
-                features = network.trunk(batch.ids, batch.mask)
-            _put(stores, features, positions, len(dataset))
+            batch = dataset.batch(positions).to(device)
+            _put(stores, network.trunk(batch.ids, batch.mask), positions, len(dataset))
             done += len(positions)
             on_progress(done)
     return FrozenFeatures(stores)

@@ -1,5 +1,6 @@
 """A network and composed batches come in; a trained network goes out, one step after another."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ from training.data.dataset import Dataset
 from training.evaluate import Measures, macro_f1, measure_all, predict, predict_frozen
 from training.frozen import FrozenFeatures, freeze_features
 from training.listener import Listener
-from training.losses import check_finite, task_losses
+from training.losses import check_finite, check_gradient, task_losses
 from training.model.network import Network
 from training.precision import Arithmetic
 from training.record import Record
@@ -107,10 +108,15 @@ class Loop:
         self.optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(self.balancer(losses, step)).backward()
         self._scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(self._parameters(), self.config.optimizer.clip_norm)
+        clip_norm = self.config.optimizer.clip_norm
+        norm = float(nn.utils.clip_grad_norm_(self._parameters(), clip_norm))
+        if not self._scaler.is_enabled():  # The scaler leaves such a step out, and scales less.
+            check_gradient(norm, step)
         self._scaler.step(self.optimizer)
         self._scaler.update()
-        self.record.write("step", step=step, losses=values, gradient_norm=float(norm))
+        self.record.write(
+            "step", step=step, losses=values, gradient_norm=norm if math.isfinite(norm) else None
+        )
         self.listener.step(step, values)
         self.listener.progress(BAR, step + 1, self.plan.total)
 
@@ -134,7 +140,7 @@ class Loop:
             self._features[split] = freeze_features(
                 self.network,
                 dataset,
-                self.arithmetic,
+                self.arithmetic.device,
                 lambda done: self.listener.progress(name, done, len(dataset)),
             )
         return self._features[split]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.data.dataset import UNLABELLED, Dataset
-from training.errors import LossError
+from training.errors import GradientError, LossError
 
 ClassWeights = Literal["none", "sqrt", "balanced"]
 WEIGHT_LIMIT = 10.0
@@ -22,7 +22,7 @@ the gradient.
 
 
 def class_weights(dataset: Dataset, task: str, classes: int, kind: ClassWeights) -> Tensor:
-    """Weights (C,) with mean 1 over the labelled tickets, each at most WEIGHT_LIMIT.
+    """Weights (C,) with mean 1 over the labelled tickets, then cut to WEIGHT_LIMIT.
 
     balanced: inverse frequency (King & Zeng 2001); sqrt: its square root; none: ones. A class
     without a ticket gets weight 1.
@@ -30,9 +30,10 @@ def class_weights(dataset: Dataset, task: str, classes: int, kind: ClassWeights)
     labels_N = dataset.labels(task)
     counts = np.bincount(labels_N[labels_N != UNLABELLED], minlength=classes).astype(float)
     power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[kind]
-    raw = np.where(counts > 0, (counts.sum() / classes / np.maximum(counts, 1.0)) ** power, 1.0)
+    raw = (counts.sum() / classes / np.maximum(counts, 1.0)) ** power
     mean = float((raw * counts).sum() / max(counts.sum(), 1.0)) or 1.0
-    return torch.tensor(np.minimum(raw / mean, WEIGHT_LIMIT), dtype=torch.float32)
+    weights = np.where(counts > 0, np.minimum(raw / mean, WEIGHT_LIMIT), 1.0)
+    return torch.tensor(weights, dtype=torch.float32)
 
 
 def task_losses(
@@ -58,3 +59,10 @@ def check_finite(losses: dict[str, float], step: int) -> None:
         if not math.isfinite(loss):
             rule = f"the loss of task {task} must be finite, found {loss} at step {step}"
             raise LossError(f"{rule}; the optimiser was not stepped", task)
+
+
+def check_gradient(norm: float, step: int) -> None:
+    """Raises GradientError where the gradient's norm is not finite."""
+    if not math.isfinite(norm):
+        rule = f"the gradient's norm must be finite, found {norm} at step {step}"
+        raise GradientError(f"{rule}; the optimiser was not stepped")

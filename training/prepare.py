@@ -4,6 +4,7 @@ What is wrong with the data is found here, before an encoder is loaded.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from training.data.dataset import Dataset, encode_rows
 from training.data.read import infer_tasks, read_table
 from training.data.split import SPLITS, group_rows, split_by_group, split_by_time, write_splits
 from training.data.table import Row, Table
-from training.errors import DataError, TrainingError
+from training.errors import DataError, TooFewLabels, TrainingError
 from training.listener import Listener
 
 ORIGIN, SPLIT_FILE, REJECTS = "run.json", "splits.csv", "rejects.csv"
@@ -62,12 +63,14 @@ def prepare(config: RunConfig, directory: Path, listener: Listener) -> Desk:
         raise DataError("the file of tickets has changed since the run began; start a new run")
     _write_origin(directory, origin)
     tasks = tuple(_task(name, task, table, config) for name, task in config.tasks.items())
+    _say_left_out(tasks, table, listener)
     groups = group_rows(table)
     assignment = _split(config, table, groups)
     write_splits(directory / SPLIT_FILE, assignment, groups)
     rows = {name: tuple(r for r in table.rows if assignment[r.id] == name) for name in SPLITS}
     counts = ", ".join(f"{name} {len(part)}" for name, part in rows.items())
     listener.say(f"split: {counts}")
+    _check_coverage(tasks, rows)
     return Desk(table, tasks, rows)
 
 
@@ -79,6 +82,8 @@ def _read(config: RunConfig, data: Path, directory: Path, listener: Listener) ->
     listener.say(f"{data.name}: {len(table)} tickets of {total} rows; {REJECTS} lists the rest")
     for line in rejects.summary().splitlines():
         listener.say(line)
+    if rejects.made_ids:
+        listener.say(f"{rejects.made_ids} rows without an id got one made from their text")
     return table
 
 
@@ -90,6 +95,26 @@ def _task(name: str, task: TaskConfig, table: Table, config: RunConfig) -> Task:
     return Task(name=name, labels=found.labels, kind=task.kind or found.kind, role=task.role)
 
 
+def _say_left_out(tasks: tuple[Task, ...], table: Table, listener: Listener) -> None:
+    for task in tasks:
+        counts = table.label_counts(task.name)
+        rare = counts.keys() - set(task.labels)
+        if rare:
+            rows = sum(counts[label] for label in rare)
+            listener.say(f"task {task.name}: {len(rare)} rare labels on {rows} rows are left out")
+
+
+def _check_coverage(tasks: tuple[Task, ...], rows: dict[str, tuple[Row, ...]]) -> None:
+    """A task without a label in a split could not be learned, chosen, calibrated or measured."""
+    for task in tasks:
+        for split, part in rows.items():
+            if not any(row.labels.get(task.name) in task.labels for row in part):
+                raise TooFewLabels(
+                    f"task {task.name} needs a labelled ticket in every split, "
+                    f"found none among the {len(part)} of {split}"
+                )
+
+
 def _split(config: RunConfig, table: Table, groups: dict[str, str]) -> dict[str, str]:
     if config.data.split == "time":
         return split_by_time(table, config.data.shares, groups)
@@ -99,10 +124,12 @@ def _split(config: RunConfig, table: Table, groups: dict[str, str]) -> dict[str,
 def _read_origin(directory: Path) -> dict[str, str]:
     try:
         origin: dict[str, str] = json.loads((directory / ORIGIN).read_text(encoding="utf-8"))
-        return {"data": origin["data"], **origin}
+        return {**origin, "data": str(origin["data"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{directory.name} is not a run directory: {error}") from error
 
 
 def _write_origin(directory: Path, origin: dict[str, str]) -> None:
-    (directory / ORIGIN).write_text(json.dumps(origin) + "\n", encoding="utf-8")
+    fresh = (directory / ORIGIN).with_suffix(".tmp")
+    fresh.write_text(json.dumps(origin) + "\n", encoding="utf-8")
+    os.replace(fresh, directory / ORIGIN)

@@ -21,7 +21,9 @@ class Record:
     def write(self, event: str, **fields: Any) -> None:
         """Appends one event with the time in UTC."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._stream.write(json.dumps({"event": event, "time": now, **fields}) + "\n")
+        self._stream.write(
+            json.dumps({"event": event, "time": now, **fields}, allow_nan=False) + "\n"
+        )
         self._stream.flush()
 
     def close(self) -> None:
@@ -30,9 +32,9 @@ class Record:
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
-    """Every whole event of the file; a last line that a kill cut short is left out."""
+    """Every whole event of the file; what follows a line that a kill cut short is left out."""
     events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             events.append(json.loads(line))
         except json.JSONDecodeError:

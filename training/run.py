@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from service.contract.tokens import Tokenizer
 from training.config import RunConfig, dump_config, read_config
 from training.data.dataset import Dataset
-from training.errors import ConfigError, TrainingError
+from training.errors import CheckpointError, ConfigError, TrainingError
 from training.listener import Listener
 from training.loop import BEST, STATE, Loop, Plan, build_balancer, build_optimizer
 from training.losses import class_weights
@@ -41,15 +42,18 @@ class Trained:
 
 def start(config: RunConfig, data: Path, directory: Path) -> None:
     """Makes a run directory and notes what the run is. Raises TrainingError where one is there
-    already.
+    already, or where the directory cannot be made.
     """
-    if (directory / EVENTS).exists():
+    if any((directory / name).exists() for name in (EVENTS, STATE)):
         raise TrainingError(
             f"{directory.name} holds a run already; resume it, or choose another --out"
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / CONFIG).write_text(dump_config(config), encoding="utf-8")
-    note_origin(directory, data)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / CONFIG).write_text(dump_config(config), encoding="utf-8")
+        note_origin(directory, data)
+    except OSError as error:
+        raise TrainingError(f"{directory} cannot hold a run: {error.strerror}") from error
 
 
 def train(directory: Path, listener: Listener) -> Trained:
@@ -68,8 +72,16 @@ def train(directory: Path, listener: Listener) -> Trained:
     datasets = desk.encode(tokenizer)
     network = build_network(encoder.module, encoder.width, desk.tasks, config.model)
     progress = _fit(config, directory, network, desk, datasets, arithmetic, listener)
-    network.load_state_dict(load_file(directory / BEST))
+    _load_best(network, directory)
     return Trained(network, encoder, tokenizer, desk, datasets, config, arithmetic, progress)
+
+
+def _load_best(network: Network, directory: Path) -> None:
+    try:
+        network.load_state_dict(load_file(directory / BEST))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{BEST} is not the best epoch of this run: {reason}") from error
 
 
 def _fit(

@@ -61,8 +61,9 @@ def load_state(
         network.load_state_dict(_without_prefix("network", tensors))
         balancer.load_state_dict(_without_prefix("balancer", tensors))
         _restore_optimizer(optimizer, _without_prefix("optimizer", tensors))
-    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path.name} is not a state of this run: {error}") from error
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{path.name} is not a state of this run: {reason}") from error
     return progress
 
 

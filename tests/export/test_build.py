@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import shutil
 import socket
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from export.build import Listener, build
 from export.errors import ExportError, GraphError, TargetExists
 from service.bundles import open_bundle
-from service.contract.bundle import bundle_digest, read_golden, read_manifest
+from service.contract.bundle import bundle_digest, read_golden, read_manifest, seal
 from service.settings import Settings
 from tests.export.conftest import Rebuilt
 from tests.export.tiny import CALIBRATION, LIMIT, METRICS, TASKS
@@ -146,3 +147,36 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "checkpoint").mkdir()
     with pytest.raises(CheckpointError, match="not a whole checkpoint"):
         build(tmp_path / "checkpoint", tmp_path / "bundle")
+
+
+def test_a_build_that_comes_second_leaves_the_first_ones_bundle(
+    checkpoint_directory: Path, tmp_path: Path
+) -> None:
+    def overtake(name: str, _: int) -> None:
+        if name == "opening the bundle as the service does":
+            (tmp_path / "bundle").mkdir()
+            (tmp_path / "bundle" / "first").write_text("")
+
+    with pytest.raises(TargetExists, match="made by another build"):
+        build(checkpoint_directory, tmp_path / "bundle", listener=Listener(stage=overtake))
+    assert [path.name for path in tmp_path.rglob("*")] == ["bundle", "first"]
+
+
+def test_a_place_that_cannot_hold_a_bundle_is_named(
+    checkpoint_directory: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match="cannot hold a bundle"):
+        build(checkpoint_directory, tmp_path / "file" / "bundle")
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "", "nonsense: ["])
+def test_a_sealed_checkpoint_of_other_content_is_refused(
+    checkpoint_directory: Path, tmp_path: Path, content: str
+) -> None:
+    for name in ("checkpoint.json", "model.safetensors", "tokenizer.json"):
+        copy = Path(shutil.copytree(checkpoint_directory, tmp_path / f"of-{name}"))
+        (copy / name).write_text(content)
+        seal(copy)
+        with pytest.raises(CheckpointError, match="not a whole checkpoint"):
+            build(copy, tmp_path / "bundle")

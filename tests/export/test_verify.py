@@ -130,3 +130,11 @@ def test_probabilities_that_do_not_follow_from_the_logits_fail_the_wiring(bundle
     onnx.save(model, bundle / "model.fp32.onnx")
     reseal(bundle)
     assert last(bundle).name == "wiring"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"padding": '])
+def test_a_sealed_tokenizer_that_is_none_fails_its_check(bundle: Path, content: str) -> None:
+    (bundle / "tokenizer.json").write_text(content, encoding="utf-8")
+    seal(bundle)
+    last = list(verify(bundle))[-1]
+    assert (last.name, last.status) == ("tokenizer", "failed")

@@ -16,10 +16,20 @@ from training.errors import ConfigError
         ({"model": {"pooling": "max"}}, r"model\.pooling: Input should be 'cls' or 'mean'"),
         ({"data": {"test": 0.2}}, "must add up to 1"),
         ({"stop": {"metric": "speed"}}, "one of macro_f1, category, urgency, queue"),
+        (
+            {"tasks": {"a": {}, "b": {"role": "auxiliary"}}, "stop": {"metric": "b"}},
+            "one of macro_f1, a, found 'b'",
+        ),
         ({"epochs": 1, "frozen_epochs": 2}, "frozen_epochs 2 exceeds epochs 1"),
         ({"tasks": {}}, "tasks"),
         ({"optimizer": {"clip_norm": float("nan")}}, r"optimizer\.clip_norm"),
         ([1, 2], "test is not a valid run"),
+        ({"batch": {"composition": {"urgncy": 5}}}, "may name category, urgency, queue, found urg"),
+        ({"batch": {"size": 2}}, r"batch\.size 2 cannot hold a ticket of each of 3 tasks"),
+        ({"tasks": {"subject": {}}}, "no task can be named subject"),
+        ({"tasks": {"tone": {"labels": ["calm"]}}}, r"tasks\.tone\.labels: .* at least 2"),
+        ({"tasks": {"tone": {"labels": ["calm", "calm"]}}}, r"tasks\.tone: .* stands twice"),
+        ({"tasks": {"tone": {"role": "auxiliary"}}}, "the mean over primary tasks, found none"),
     ],
 )
 def test_a_wrong_key_or_value_is_refused_by_name(document: object, message: str) -> None:
@@ -47,3 +57,19 @@ def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
     path.write_text("a: [1")
     with pytest.raises(ConfigError, match=r"run\.yaml cannot be read"):
         read_config(path)
+
+
+def test_a_composition_of_the_reference_serves_a_run_of_fewer_tasks() -> None:
+    config = parse_config({"tasks": {"category": {}, "tone": {}}}, "test")
+    assert parse_config(config.model_dump(), "test") == config
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [1\n  b: {", "a: 2020-13-45", "[" * 5000, "a: \x00", "epochs: 2\nepochs: 3", "0"]
+)
+def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"run\.yaml") as caught:
+        read_config(path)
+    assert "\n" not in str(caught.value)

@@ -1,14 +1,15 @@
 """Encoders by directory and by package: what is loaded is what was pinned."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
+from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast, RobertaConfig
 
 from service.contract.tokens import Tokenizer
 from training.errors import ConfigError, EncoderError
-from training.model.encoder import load_encoder, minilm_directory, rebuild_encoder
+from training.model.encoder import Encoder, load_encoder, minilm_directory, rebuild_encoder
 
 
 def test_a_directory_in_the_hubs_format_is_loaded(encoder: Path) -> None:
@@ -68,3 +69,22 @@ def test_the_reference_encoders_architecture_is_loaded(encoder: Path, tmp_path: 
     rebuilt.load_state_dict(found.module.state_dict())
     wanted = found.module.eval()(input_ids=ids).last_hidden_state
     assert torch.equal(rebuilt.eval()(input_ids=ids).last_hidden_state, wanted)
+
+
+def test_weights_that_are_cut_short_or_of_another_shape_are_refused(
+    encoder: Path, tmp_path: Path
+) -> None:
+    short = Path(shutil.copytree(encoder, tmp_path / "short"))
+    weights = short / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    wide = Path(shutil.copytree(encoder, tmp_path / "wide"))
+    config = wide / "config.json"
+    config.write_text(config.read_text().replace('"hidden_size": 32', '"hidden_size": 64'))
+    for broken in (short, wide):
+        with pytest.raises(EncoderError, match="cannot be loaded"):
+            load_encoder(str(broken))
+
+
+def test_roberta_has_no_position_for_its_last_two_tokens() -> None:
+    config = RobertaConfig(max_position_embeddings=514, pad_token_id=1)
+    assert Encoder("roberta", torch.nn.Identity(), config, "").positions == 512

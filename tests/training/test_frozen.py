@@ -44,7 +44,7 @@ def arithmetic() -> Arithmetic:
 def test_kept_features_are_those_of_the_trunk(
     network: Network, data: Dataset, arithmetic: Arithmetic
 ) -> None:
-    frozen = freeze_features(network, data, arithmetic)
+    frozen = freeze_features(network, data, arithmetic.device)
     positions = np.array([7, 3, 19])
     batch = data.batch(positions)
     with torch.no_grad():
@@ -56,14 +56,14 @@ def test_kept_features_are_those_of_the_trunk(
 def test_tasks_that_share_features_share_the_memory(
     network: Network, data: Dataset, arithmetic: Arithmetic
 ) -> None:
-    frozen = freeze_features(network, data, arithmetic)
+    frozen = freeze_features(network, data, arithmetic.device)
     assert frozen.features["a"] is frozen.features["b"]
 
 
 def test_predictions_from_kept_features_are_those_of_the_network(
     network: Network, data: Dataset, arithmetic: Arithmetic
 ) -> None:
-    frozen = predict_frozen(network, freeze_features(network, data, arithmetic), data)
+    frozen = predict_frozen(network, freeze_features(network, data, arithmetic.device), data)
     whole = predict(network, data, arithmetic.device)
     for task in ("a", "b"):
         assert np.allclose(frozen[task], whole[task], atol=1e-5)

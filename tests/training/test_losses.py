@@ -11,8 +11,8 @@ from service.contract.tokens import Tokens
 from training.balance.equal import EqualWeights
 from training.balance.uncertainty import LIMIT, UncertaintyWeights
 from training.data.dataset import UNLABELLED, Dataset
-from training.errors import LossError
-from training.losses import check_finite, class_weights, task_losses
+from training.errors import GradientError, LossError
+from training.losses import check_finite, check_gradient, class_weights, task_losses
 
 TASKS = (Task(name="a", labels=("x", "y", "z")), Task(name="b", labels=("u", "v")))
 
@@ -89,3 +89,25 @@ def test_learned_weights_stay_bounded(log_variance: float, loss: float) -> None:
 def test_a_loss_that_is_not_finite_names_its_task(value: float) -> None:
     with pytest.raises(LossError, match=r"task b .* at step 4"):
         check_finite({"a": 1.0, "b": value}, 4)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_is_refused(value: float) -> None:
+    with pytest.raises(GradientError, match="at step 4; the optimiser was not stepped"):
+        check_gradient(value, 4)
+
+
+@pytest.mark.parametrize(("start", "loss"), [(-LIMIT - 1.0, 50.0), (LIMIT + 1.0, 0.0)])
+def test_a_learned_weight_beyond_its_limit_finds_the_way_back(start: float, loss: float) -> None:
+    balancer = UncertaintyWeights(("a",), equal_steps=0)
+    balancer.log_variances["a"].data.fill_(start)
+    balancer({"a": torch.tensor(loss)}, 0).backward()
+    slope = balancer.log_variances["a"].grad
+    assert slope is not None
+    # The step goes against the slope: back towards 0.
+    assert float(slope) * start > 0.0
+
+
+def test_a_class_without_a_ticket_weighs_one() -> None:
+    data = dataset([[0, 0]] * 6 + [[1, 0]] * 3)
+    assert float(class_weights(data, "a", 3, "balanced")[2]) == 1.0

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from training.attributes import attribute
 from training.balance.equal import sum_of
 
 LIMIT = 3.0
@@ -14,15 +15,17 @@ zero.
 class UncertaintyWeights(nn.Module):
     """Sum over tasks of exp(-s) * loss + s / 2, with one learned log variance s a task.
 
-    Deviations: plain equal weights for the first `equal_steps`; s is clamped to +-LIMIT; s must be
+    Deviations: plain equal weights for the first `equal_steps`; s is put back to +-LIMIT where a
+    step led beyond, so that its gradient still counts and can lead it away from there; s must be
     optimised without weight decay, which would pull every weight to 1.
     """
 
     def __init__(self, tasks: tuple[str, ...], equal_steps: int) -> None:
         super().__init__()
         self.equal_steps = equal_steps
+        self.tasks = tasks
         self.log_variances = nn.ParameterDict(
-            {task: nn.Parameter(torch.zeros(())) for task in tasks}
+            {attribute(task): nn.Parameter(torch.zeros(())) for task in tasks}
         )
 
     def forward(self, losses: dict[str, Tensor], step: int) -> Tensor:
@@ -33,13 +36,14 @@ class UncertaintyWeights(nn.Module):
 
     def weights(self) -> dict[str, float]:
         """The weight exp(-s) that each task has now."""
-        return {
-            task: float(torch.exp(-self._clamped(task).detach())) for task in self.log_variances
-        }
+        return {task: float(torch.exp(-self._bounded(task).detach())) for task in self.tasks}
 
     def _term(self, task: str, loss: Tensor) -> Tensor:
-        log_variance = self._clamped(task)
+        log_variance = self._bounded(task)
         return torch.exp(-log_variance) * loss + log_variance / 2.0
 
-    def _clamped(self, task: str) -> Tensor:
-        return torch.clamp(self.log_variances[task], -LIMIT, LIMIT)
+    def _bounded(self, task: str) -> Tensor:
+        log_variance: Tensor = self.log_variances[attribute(task)]
+        with torch.no_grad():
+            log_variance.clamp_(-LIMIT, LIMIT)
+        return log_variance

@@ -28,6 +28,7 @@ _FORMATS: Mapping[str, Callable[[Path], Records]] = {
     ".parquet": read_parquet,
 }
 _PRIORITY = re.compile(r"P\d")
+_MOST_LABELS = 1000
 
 
 def read_table(
@@ -58,7 +59,7 @@ def infer_tasks(table: Table, names: Sequence[str], *, min_count: int = 1) -> tu
     """A task for each name, with the table's labels, sorted; `urgency` of P0, P1 ... is ordinal.
 
     Labels on fewer than `min_count` rows are left out: `table.restrict(tasks)` blanks them.
-    Raises TooFewLabels where fewer than two remain.
+    Raises TooFewLabels where fewer than two remain, and DataError where more than 1,000 do.
     """
     return tuple(_infer_task(table, name, min_count) for name in names)
 
@@ -71,6 +72,8 @@ def _infer_task(table: Table, name: str, min_count: int) -> Task:
             f"task {name} needs at least two labels on {min_count} rows or more each, "
             f"found {len(labels)} of {len(counts)}"
         )
+    if len(labels) > _MOST_LABELS:
+        raise DataError(f"task {name} may have {_MOST_LABELS:,} labels, found {len(labels):,}")
     ordinal = name == "urgency" and all(_PRIORITY.fullmatch(label) for label in labels)
     return Task(name=name, labels=labels, kind="ordinal" if ordinal else "nominal")
 

@@ -38,9 +38,10 @@ def to_row(record: Record, tasks: Mapping[str, Collection[str] | None]) -> Row:
 
     tasks: name to the labels allowed, None for any. Raises BrokenRule.
     """
-    if record.fault:
-        raise BrokenRule(record.fault.column, record.fault.rule, record.fault.message)
     wanted = ("id", "subject", "body", "created_at", "source", *tasks)
+    for fault in (record.fault, *map(record.faults.get, wanted)):
+        if fault:
+            raise BrokenRule(fault.column, fault.rule, fault.message)
     fields = {column: _decoded(column, record.fields.get(column, "")) for column in wanted}
     row = Row(
         id=fields["id"].strip(),

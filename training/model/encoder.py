@@ -7,6 +7,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig
 from transformers.utils import logging
@@ -22,6 +23,11 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 _LOCAL_KEYS = frozenset({"_name_or_path", "transformers_version"})
 _WITH_POOLER = ("bert", "roberta", "xlm-roberta", "mpnet", "camembert")
+_AFTER_PADDING = ("roberta", "xlm-roberta", "mpnet", "camembert")
+"""Encoders that count positions from behind the padding id, so that the first ones are no use."""
+
+_UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
+"""What transformers raises for files that are missing, cut short, or of another shape."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,10 @@ class Encoder:
     @property
     def positions(self) -> int | None:
         """The longest input that the encoder has positions for, where it says so."""
-        return getattr(self.config, "max_position_embeddings", None)
+        found: int | None = getattr(self.config, "max_position_embeddings", None)
+        if found is None or self.config.model_type not in _AFTER_PADDING:
+            return found
+        return found - int(self.config.pad_token_id) - 1
 
 
 def load_encoder(source: str, layers: int | None = None) -> Encoder:
@@ -65,7 +74,7 @@ def load_encoder(source: str, layers: int | None = None) -> Encoder:
     try:
         module = AutoModel.from_pretrained(where, **_shape(where, source, layers))
         tokenizer = AutoTokenizer.from_pretrained(where, use_fast=True)
-    except (OSError, ValueError, KeyError) as error:
+    except _UNLOADABLE as error:
         raise EncoderError(
             f"the encoder {source!r} cannot be loaded: {_first_line(error)}"
         ) from error

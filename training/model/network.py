@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from service.contract.tasks import Task
+from training.attributes import attribute
 from training.config import ModelConfig
 from training.model.sharing.hard import HardSharing
 from training.model.sharing.trunk import Trunk
@@ -25,7 +26,10 @@ class Network(nn.Module):
         self.tasks = tasks
         self.trunk = trunk
         self.heads = nn.ModuleDict(
-            {task.name: head(model.head, width, task.classes, model.dropout) for task in tasks}
+            {
+                attribute(task.name): head(model.head, width, task.classes, model.dropout)
+                for task in tasks
+            }
         )
 
     def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> dict[str, Tensor]:
@@ -36,7 +40,8 @@ class Network(nn.Module):
 
     def answer(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """The heads alone: one (B, H) vector per task to raw logits (B, C) per task."""
-        return {name: layers(features[name]) for name, layers in self.heads.items()}
+        names = (task.name for task in self.tasks)
+        return {name: self.heads[attribute(name)](features[name]) for name in names}
 
 
 def build_network(

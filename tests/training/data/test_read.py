@@ -2,9 +2,12 @@
 
 import csv
 import gzip
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.training.data.files import (
@@ -299,3 +302,66 @@ def test_rare_labels_are_left_out_and_restrict_blanks_them() -> None:
 def test_a_task_with_one_label_is_refused() -> None:
     with pytest.raises(TooFewLabels, match="at least two labels"):
         infer_tasks(table_of(category=["a", "a"]), ["category"])
+
+
+def test_too_many_labels_are_refused() -> None:
+    with pytest.raises(DataError, match="1,000 labels, found 1,001"):
+        infer_tasks(table_of(category=[f"c{at}" for at in range(1001)]), ["category"])
+
+
+def test_a_column_that_no_task_reads_may_hold_anything(tmp_path: Path) -> None:
+    extra = {"tags": ["vip"], "meta": {"a": 1}, "closed": True}
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({**GOOD[0], **extra}) + "\n", encoding="utf-8")
+    columns = {
+        **{key: [value] for key, value in GOOD[0].items()},
+        "closed": [True],
+        "tags": [["a"]],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "b.parquet")
+    for file in (path, tmp_path / "b.parquet"):
+        table, rejects = read_table(file, TASKS)
+        assert (len(table), rejects.items) == (1, ())
+
+
+def test_a_missing_number_is_no_label(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"body": "hello", "category": NaN}\n', encoding="utf-8")
+    table, _ = read_table(path, [Wanted("category")])
+    assert table.rows[0].labels == {}
+
+
+@pytest.mark.parametrize("text", ["", "not json\n[1]\n{}\n"])
+def test_a_jsonl_file_without_a_record_says_so(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="every line must be a JSON object"):
+        read_table(path, TASKS)
+
+
+def write_times(path: Path, value: int, kind: pa.DataType) -> Path:
+    columns = {"body": ["hello"], "category": ["a"], "created_at": pa.array([value], kind)}
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_a_parquet_time_in_nanoseconds_is_read(tmp_path: Path, zone: str | None) -> None:
+    value, kind = 1_700_000_000_123_456_789, pa.timestamp("ns", zone)
+    table, _ = read_table(write_times(tmp_path / "a.parquet", value, kind), [Wanted("category")])
+    assert table.rows[0].created_at == datetime(2023, 11, 14, 22, 13, 20, 123456, UTC)
+
+
+def test_a_parquet_time_beyond_the_calendar_is_a_reject(tmp_path: Path) -> None:
+    path = write_times(tmp_path / "a.parquet", 2**52, pa.timestamp("ms"))
+    with pytest.raises(TooManyRejects) as error:
+        read_table(path, [Wanted("category")])
+    assert error.value.counts == {"created_at": 1}
+
+
+def test_a_parquet_column_that_stands_twice_is_a_data_error(tmp_path: Path) -> None:
+    columns = [pa.array(["a"])] * 2
+    pq.write_table(pa.Table.from_arrays(columns, names=["body", "body"]), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="cannot be read as Parquet") as error:
+        read_table(tmp_path / "a.parquet", TASKS)
+    assert "\n" not in str(error.value)

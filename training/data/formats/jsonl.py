@@ -6,12 +6,16 @@ from pathlib import Path
 
 from training.data.formats.record import Fault, Record, Records, from_values
 from training.data.formats.text import lines_of, read_text
+from training.errors import DataError
 
 
 def read_jsonl(path: Path) -> Records:
     """Records of a JSONL file; a column that a line leaves out is empty there. Raises DataError."""
     records = list(_records(lines_of(read_text(path))))
-    columns = frozenset(column for record in records for column in record.fields)
+    columns = frozenset(column for record in records for column in (*record.fields, *record.faults))
+    if not columns:
+        rule = "every line must be a JSON object with named fields"
+        raise DataError(f"{path.name}: {rule}, none of its {len(records)} is")
     return Records(columns, iter(records))
 
 

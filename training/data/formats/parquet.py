@@ -16,7 +16,8 @@ def read_parquet(path: Path) -> Records:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path.name} cannot be read as Parquet: {error}") from error
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path.name} cannot be read as Parquet: {reason}") from error
     return Records(frozenset(table.column_names), _records(table))
 
 
@@ -28,9 +29,16 @@ def _records(table: Any) -> Iterator[Record]:
 
 
 def _values(column: Any) -> list[Any]:
-    """The column's Python values; text goes through bytes, since it may be in another encoding."""
+    """The column's Python values; text goes through bytes, since it may be in another encoding.
+
+    Dates and times as text: Python's own know neither nanoseconds nor the year 10000.
+    """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        column = column.cast(pa.timestamp(column.type.unit, "UTC"))
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        column = column.cast(pa.string())
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column = column.cast(pa.large_binary())
     return [

@@ -1,7 +1,8 @@
 """What every format yields: a record with text fields, or the rule that it broke."""
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -20,13 +21,15 @@ class Fault:
 class Record:
     """One record. number: 1 for the first. line: where it starts in a text file, else None.
 
-    Bytes that are not UTF-8 stand in `fields` as lone surrogates.
+    Bytes that are not UTF-8 stand in `fields` as lone surrogates. fault: of the whole record.
+    faults: by column; one that no reader asks for is of no account.
     """
 
     number: int
     line: int | None
     fields: Mapping[str, str]
     fault: Fault | None = None
+    faults: Mapping[str, Fault] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,11 @@ class Records:
 
 
 def to_text(value: Any) -> str | None:
-    """A JSON or Parquet value as text, null as empty; None where it is no text, number or time."""
-    if value is None:
+    """A JSON or Parquet value as text; None where it is no text, number or time.
+
+    Null is empty, and so is NaN: data frames write a missing value as one or the other.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, str):
         return value
@@ -51,12 +57,14 @@ def to_text(value: Any) -> str | None:
 
 
 def from_values(number: int, line: int | None, values: Mapping[str, Any]) -> Record:
-    """A record of JSON or Parquet values; a value that has no text makes it a fault."""
+    """A record of JSON or Parquet values; a value that has no text is a fault of its column."""
     fields: dict[str, str] = {}
+    faults: dict[str, Fault] = {}
     for column, value in values.items():
         text = to_text(value)
         if text is None:
-            fault = Fault(column, "type", f"found a value of type {type(value).__name__}")
-            return Record(number, line, {}, fault)
-        fields[column] = text
-    return Record(number, line, fields)
+            message = f"found a value of type {type(value).__name__}"
+            faults[column] = Fault(column, "type", message)
+        else:
+            fields[column] = text
+    return Record(number, line, fields, faults=faults)
