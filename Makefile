@@ -9,7 +9,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 DATA ?=
 CONFIG ?= deploy/quickstart.yaml
-TICKETS ?= 2200
+TICKETS ?= 1700
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed

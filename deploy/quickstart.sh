@@ -3,7 +3,7 @@
 set -euo pipefail
 bundle=$1 host=$2 port=$3
 url="http://$host:$port"
-ticket='{"subject": "Charged twice for March", "body": "My card was billed twice and the app says my account is suspended. Please help today, we go live tomorrow."}'
+ticket='{"subject": "Charged twice for March", "body": "Our card was charged twice for the March invoice. Please refund one of the two payments."}'
 
 if curl --silent --output /dev/null --max-time 2 "$url/livez"; then
     echo "Something already answers at $url: stop it, or choose another port with PORT=8081." >&2

@@ -64,6 +64,7 @@ def prepare(config: RunConfig, directory: Path, listener: Listener) -> Desk:
     _write_origin(directory, origin)
     tasks = tuple(_task(name, task, table, config) for name, task in config.tasks.items())
     _say_left_out(tasks, table, listener)
+    listener.say(f"looking for near-duplicates among {len(table)} tickets")
     groups = group_rows(table)
     assignment = _split(config, table, groups)
     write_splits(directory / SPLIT_FILE, assignment, groups)
