@@ -51,9 +51,14 @@ def test_what_libraries_log_comes_out_as_the_same_json_without_later_lines() -> 
 class _Full(io.StringIO):
     """A disk without room."""
 
+    tried = 0
+
     def write(self, _: str) -> int:
+        self.tried += 1
         raise OSError("no space left on device")
 
 
 def test_a_stream_that_cannot_be_written_fails_nobody() -> None:
-    open_log(_Full()).info("unseen")
+    full = _Full()
+    open_log(full).info("unseen")
+    assert full.tried
