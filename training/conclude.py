@@ -29,6 +29,8 @@ from training.listener import Listener
 from training.run import CONFIG, Trained
 
 CHECKPOINT, REPORT = "checkpoint", "report.json"
+FEW = 100
+"""Below so many calibration tickets a run says that its confidences are rough."""
 
 
 def conclude(trained: Trained, directory: Path, listener: Listener) -> dict[str, Any]:
@@ -70,6 +72,10 @@ def calibrate(trained: Trained, listener: Listener) -> dict[str, Calibration]:
     """One temperature a task, fitted on the calibration split's labelled tickets."""
     dataset = trained.datasets["calibration"]
     logits = _predict(trained, dataset, "calibrating", listener)
+    for task in dataset.tasks:
+        if (known := len(dataset.labelled(task.name))) < FEW:
+            rule = f"a temperature from fewer than {FEW} tickets is rough, found {known}"
+            listener.say(f"task {task.name}: {rule}")
     return {task.name: _temperature(task, logits[task.name], dataset) for task in dataset.tasks}
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from tests.training.desk import silent, tiny_config, write_desk
 from training.checkpoint import load
-from training.conclude import conclude
+from training.conclude import calibrate, conclude
 from training.config import dump_config
 from training.errors import CheckpointError, ConfigError, DataError, LossError, TrainingError
 from training.evaluate import predict
@@ -72,6 +72,12 @@ def test_a_checkpoint_gives_the_logits_it_was_saved_with(finished: Path) -> None
     after = predict(load(finished / "checkpoint").network, dataset, cpu)
     for task, logits in before.items():
         assert (logits == after[task]).all()
+
+
+def test_a_temperature_from_few_tickets_is_said_to_be_rough(finished: Path) -> None:
+    said: list[str] = []
+    calibrate(train(finished, silent()), dataclasses.replace(silent(), say=said.append))
+    assert [line.split(":")[0] for line in said] == ["task category", "task urgency"]
 
 
 def test_a_damaged_checkpoint_is_refused(finished: Path, tmp_path: Path) -> None:
