@@ -24,6 +24,11 @@ class Protocol(HttpToolsProtocol):
     _in_head = False
     _head_timer: asyncio.TimerHandle | None = None
 
+    @property
+    def fresh(self) -> bool:
+        """Whether no request has come over this connection yet."""
+        return self.cycle is None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head is due from now on."""
         super().connection_made(transport)

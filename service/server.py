@@ -22,8 +22,10 @@ from service.errors import ServiceError, StartError
 from service.logs import failure
 from service.protocol import Protocol
 
-LINGER_S = 0.1
-"""Seconds that a connection which was just accepted has to send its request."""
+LINGER_S = 2.0
+"""Seconds that connections which were just accepted have to send their first request, at most."""
+
+_LOOK_S = 0.01
 
 KEEP_ALIVE_S = 75
 """Longer than common proxies keep an idle connection (nginx: 60), so that they close it, not we."""
@@ -107,8 +109,24 @@ class Server(uvicorn.Server):
             async with asyncio.timeout(settings.grace_s):
                 await self._hurry.wait()
         await self._stop_listening(sockets or [])
-        await asyncio.sleep(LINGER_S)
+        await self._linger()
         await super().shutdown(sockets)
+
+    async def _linger(self) -> None:
+        """Waits for the first request of every connection that has not sent one yet.
+
+        How long a caller takes between connecting and sending is up to its machine: no fixed time
+        is long enough, and where nobody is awaited none is lost.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                # Uvicorn has no event for it, so it is looked at.
+                while any(held.fresh for held in self._connections()):  # noqa: ASYNC110
+                    await asyncio.sleep(_LOOK_S)
+
+    def _connections(self) -> list[Protocol]:
+        held = self.server_state.connections
+        return [connection for connection in held if isinstance(connection, Protocol)]
 
     async def _stop_listening(self, sockets: list[socket.socket]) -> None:
         """Closes the sockets, and keeps the connections that the kernel has already taken for us.
