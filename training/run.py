@@ -108,12 +108,7 @@ def _fit(
         balancer=balancer,
         optimizer=optimizer,
         sampler=ComposedSampler(training, counts, config.seed, config.batch.length_window_steps),
-        class_weights={
-            task.name: class_weights(training, task.name, task.classes, config.class_weights).to(
-                arithmetic.device
-            )
-            for task in desk.tasks
-        },
+        class_weights=_class_weights(config, training, arithmetic.device),
         validation=datasets["validation"],
         plan=plan,
         arithmetic=arithmetic,
@@ -128,6 +123,16 @@ def _fit(
     finally:
         record.close()
     return progress
+
+
+def _class_weights(
+    config: RunConfig, training: Dataset, device: torch.device
+) -> dict[str, torch.Tensor]:
+    kind = config.class_weights
+    return {
+        task.name: class_weights(training, task.name, task.classes, kind).to(device)
+        for task in training.tasks
+    }
 
 
 def _facts(
