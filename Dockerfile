@@ -31,6 +31,8 @@ ENV PATH=/opt/harbor/bin:$PATH \
     HARBOR_PORT=8080 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
+# A volume that is mounted here belongs to the process's user, as this directory does.
+RUN install -d -o 10001 -g 10001 /ledger
 # A number, not a name: Kubernetes' runAsNonRoot can check it, and it needs no line in /etc/passwd.
 USER 10001:10001
 WORKDIR /tmp

@@ -10,6 +10,7 @@ PORT ?= 8080
 DATA ?=
 CONFIG ?= deploy/quickstart.yaml
 TICKETS ?= 1700
+LEGACY_CONFIG ?= deploy/recipes/quickstart-queue.yaml
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -19,12 +20,14 @@ OUT ?= runs/$(if $(DATA),$(firstword $(subst ., ,$(notdir $(DATA)))),quickstart)
 REPORT := $(OUT)/run/report.json
 BUNDLE := $(OUT)/bundle
 SEAL := $(BUNDLE)/SHA256SUMS
+LEGACY := $(OUT)-legacy
+LEGACY_SEAL := $(LEGACY)/bundle/SHA256SUMS
 
 ifneq ($(word 2,$(DATA)),)
 $(error DATA must be a path without spaces, found "$(DATA)")
 endif
 
-.PHONY: help setup same-run serve real test test-slow check bench clean
+.PHONY: help setup same-run serve real shadow test test-slow check bench bench-shadow clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -36,6 +39,10 @@ serve: same-run $(SEAL)  ## train, export and serve; DATA=file trains on your ti
 
 real: same-run $(SEAL)  ## route the held-out tickets of DATA=file over HTTP and print the table
 	$(BIN)/python -m tests.benchmarks.held_out --data $(TABLE) --run $(OUT)/run --bundle $(BUNDLE)
+
+shadow: same-run $(SEAL) $(LEGACY_SEAL)  ## run a single-task model of LEGACY_CONFIG= in shadow and print the verdict
+	$(BIN)/python -m tests.benchmarks.two_models --data $(TABLE) --run $(OUT)/run --legacy $(LEGACY)/run \
+	    --page $(OUT)/shadow.html $(if $(DATA),,--fresh 3000)
 
 # What lies in OUT is used again only for the file and the configuration that it was made from.
 same-run:
@@ -61,6 +68,11 @@ bench: same-run $(SEAL)  ## the benchmarks on the quick start's bundle, or on th
 	$(BIN)/python -m tests.benchmarks.gpu --bundle $(BUNDLE) --provider cpu --tickets 1000
 	$(BIN)/python -m tests.benchmarks.memory --bundle $(BUNDLE)
 
+bench-shadow: same-run $(SEAL) $(LEGACY_SEAL)  ## what the shadow and the ledger cost, and how often a verdict is wrong
+	$(BIN)/python -m tests.benchmarks.fortnights
+	$(BIN)/python -m tests.benchmarks.ledger
+	$(BIN)/python -m tests.benchmarks.shadow_load --bundle $(BUNDLE) --legacy-bundle $(LEGACY)/bundle
+
 clean:  ## remove what the commands made: .venv, runs and caches
 	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find service training export tests -name __pycache__ -prune -exec rm -rf {} +
@@ -85,3 +97,10 @@ $(REPORT): | $(TABLE) $(INSTALLED)
 
 $(SEAL): | $(REPORT)
 	$(BIN)/harbor-export build $(OUT)/run/checkpoint $(BUNDLE)
+
+$(LEGACY)/run/report.json: | $(TABLE) $(INSTALLED)
+	@mkdir -p $(LEGACY) && cp $(LEGACY_CONFIG) $(LEGACY)/config.yaml
+	$(BIN)/harbor-train $(if $(wildcard $(LEGACY)/run/events.jsonl),resume $(LEGACY)/run,run $(LEGACY_CONFIG) --data $(TABLE) --out $(LEGACY)/run)
+
+$(LEGACY_SEAL): | $(LEGACY)/run/report.json
+	$(BIN)/harbor-export build $(LEGACY)/run/checkpoint $(LEGACY)/bundle

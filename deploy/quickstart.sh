@@ -24,4 +24,5 @@ announce() { # $1: the server's process id; returns when the reply is shown or t
 
 announce $$ &
 # The server takes this process's place, so that Ctrl-C and SIGTERM reach it directly.
-exec .venv/bin/harbor-serve run --bundle "$bundle" --host "$host" --port "$port" --log-level warning
+exec .venv/bin/harbor-serve run --bundle "$bundle" --host "$host" --port "$port" --log-level warning \
+    --ledger "sqlite:///$(dirname "$bundle")/ledger.db"

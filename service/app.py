@@ -4,58 +4,72 @@ This file only wires: what starts, opens and closes in the lifespan.
 """
 
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api import openapi
 from service.api.edge import Edge
-from service.api.openapi import OpenApi, body_of, problems_of
-from service.api.operations import Operations
-from service.api.schema import (
-    BatchReply,
-    BatchRequest,
-    BundleSummary,
-    Reply,
-    Status,
-    TicketRequest,
-)
-from service.api.tickets import Tickets
+from service.api.routes import PlainRoute, add_routes
 from service.bundles import Bundle, Bundles
 from service.core import Core
+from service.engine.leftover import Leftover
 from service.errors import NotReady
+from service.ledger.ledger import Ledger
 from service.logs import Log, open_log
 from service.metrics import Metrics, Serving
+from service.promotion import Promotion
 from service.readiness import Readiness
 from service.settings import Settings
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
-TICKET_PROBLEMS = (400, 408, 413, 415, 422, 500, 503, 504)
-
-
-class PlainRoute(APIRoute):
-    """FastAPI documents the route; the request goes to the endpoint as it is."""
-
-    def get_route_handler(self) -> Handler:
-        """The endpoint itself."""
-        return self.endpoint
+from service.shadow.config import ShadowConfig, read_shadow
+from service.shadow.legacy import Legacy
+from service.shadow.opening import bundles_of, legacies_of
+from service.shadow.reporting import Reporting
+from service.witness import Witness
 
 
 def create_core(settings: Settings, log: Log | None = None) -> Core:
-    """The parts, not yet started."""
-    metrics = Metrics()
+    """The parts, not yet started. Raises ShadowRefused, LedgerRefused."""
     log = log or open_log(sys.stdout, settings.log_level)
-    bundles = Bundles(settings, on_batch=metrics.batch, on_swap=_announce(metrics, log))
+    metrics = Metrics()
+    config = None if settings.shadow is None else read_shadow(settings.shadow)
+    bundles = Bundles(settings, shadows=bundles_of(config), on_batch=metrics.batch)
+    bundles.listen(_announce(metrics, log))
     metrics.watch_queue(lambda: _queue_depth(bundles))
-    return Core(settings, bundles, metrics, log, Readiness())
+    leftover = Leftover(settings.sessions)
+    ledger = Ledger(settings, metrics.ledger, log, detect_language=config is not None)
+    reporting = Reporting(settings.ledger)
+    promotion = Promotion(settings, config, bundles, ledger, reporting, log)
+
+    def legacies(config: ShadowConfig) -> dict[str, Legacy]:
+        return legacies_of(config, bundles, leftover, promotion.role)
+
+    witness = Witness(
+        ledger,
+        bundles,
+        log,
+        keeps_text=settings.ledger_text,
+        config=config,
+        legacies=legacies,
+        metrics=metrics.shadow,
+    )
+    bundles.listen(lambda _: witness.seats_changed())
+    return Core(
+        settings,
+        bundles,
+        metrics,
+        log,
+        Readiness(),
+        leftover,
+        ledger,
+        witness,
+        reporting,
+        promotion,
+    )
 
 
 def create_app(settings: Settings, log: Log | None = None) -> FastAPI:
@@ -71,9 +85,11 @@ def build_app(core: Core) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with core.bundles:
-            yield
-            core.readiness.drop()
+        async with core.ledger, core.bundles:
+            await core.promotion.restore()
+            async with core.witness:
+                yield
+                core.readiness.drop()
 
     app = FastAPI(
         title="Harbor",
@@ -90,34 +106,8 @@ def build_app(core: Core) -> FastAPI:
     app.router.route_class = PlainRoute
     app.add_middleware(Edge, core.metrics, core.log, core.readiness)
     app.add_exception_handler(HTTPException, _leave_to_edge)
-    _add_routes(app, core)
+    add_routes(app, core)
     return app
-
-
-def _add_routes(app: FastAPI, core: Core) -> None:
-    tickets, operations, docs = Tickets(core), Operations(core), OpenApi(app, core)
-    for path, post, takes, gives in (
-        ("/route", tickets.route, TicketRequest, Reply),
-        ("/route/batch", tickets.route_batch, BatchRequest, BatchReply),
-    ):
-        app.add_api_route(
-            path,
-            post,
-            methods=["POST"],
-            response_model=gives,
-            responses=problems_of(*TICKET_PROBLEMS),
-            openapi_extra=body_of(takes),
-        )
-    app.add_api_route(
-        "/bundle", operations.bundle, response_model=BundleSummary, responses=problems_of(503)
-    )
-    app.add_api_route("/livez", operations.livez, response_model=Status)
-    app.add_api_route(
-        "/readyz", operations.readyz, response_model=Status, responses=problems_of(503)
-    )
-    app.add_api_route("/metrics", operations.metrics, response_model=None)
-    for path, get, name in ((openapi.PATH, docs.document, "openapi"), ("/docs", docs.page, "docs")):
-        app.add_api_route(path, get, name=name, include_in_schema=False, response_model=None)
 
 
 def _queue_depth(bundles: Bundles) -> int:

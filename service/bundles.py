@@ -1,16 +1,19 @@
-"""Bundle directories come in; proven bundles go out: opened, leased, swapped, rolled back."""
+"""Bundle directories come in; proven bundles go out: opened, leased, swapped, rolled back.
+
+One sits in the primary seat and answers; others may sit in a shadow's seat each, by its name.
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from service.engine.answer import BatchReport
-from service.errors import BundleRefused, Closing, InferenceFailed, NotReady
+from service.errors import BundleRefused, Closing, InferenceFailed, NotReady, UnknownLegacy
 from service.opening import Bundle, open_bundle
 from service.settings import Settings
 
@@ -35,22 +38,35 @@ class Bundles:
         self,
         settings: Settings,
         *,
+        shadows: Mapping[str, Path] | None = None,
         on_batch: Callable[[BatchReport], None] = _ignore,
-        on_swap: Callable[[Bundle], None] = _ignore,
     ) -> None:
-        """on_swap: called with each bundle that becomes active, the first included."""
+        """shadows: the directories of the bundles that run in shadow, by name.
+
+        on_batch: hears of the active bundle's batches.
+        """
         self._settings = settings
+        self._configured = dict(shadows or {})
         self._on_batch = on_batch
-        self._on_swap = on_swap
+        self._listeners: list[Callable[[Bundle], None]] = []
         self._active: _Held | None = None
+        self._shadows: dict[str, _Held] = {}
         self._previous: Path | None = None
         self._closing = False
         self._swapping = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        """Opens `settings.bundle`. Raises BundleRefused, ProviderMissing."""
-        self._activate(await self._load(self._settings.bundle))
+        """Opens `settings.bundle`, then the shadows' bundles. Raises BundleRefused,
+        ProviderMissing.
+        """
+        try:
+            self._activate(await self._load(self._settings.bundle))
+            for name, directory in self._configured.items():
+                self._shadows[name] = await self._load(directory)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -63,9 +79,15 @@ class Bundles:
         self._closing = True
         async with self._swapping:
             held, self._active = self._active, None
-            if held is not None:
-                self._retire(held)
+            for open_one in (held, *self._shadows.values()):
+                if open_one is not None:
+                    self._retire(open_one)
+            self._shadows.clear()
         await asyncio.gather(*self._retiring)
+
+    def listen(self, listener: Callable[[Bundle], None]) -> None:
+        """Calls `listener` with each bundle that becomes active, the first included."""
+        self._listeners.append(listener)
 
     @property
     def active(self) -> Bundle:
@@ -81,6 +103,42 @@ class Bundles:
             yield held.bundle
         finally:
             held.give_back()
+
+    @property
+    def open(self) -> list[Bundle]:
+        """The active bundle first, then those in shadow. Raises NotReady."""
+        return [self.active, *(held.bundle for held in self._shadows.values())]
+
+    def shadow(self, name: str) -> Bundle:
+        """The bundle in a shadow's seat. Raises UnknownLegacy."""
+        return self._shadow(name).bundle
+
+    @contextlib.contextmanager
+    def lease_shadow(self, name: str) -> Iterator[Bundle]:
+        """The bundle in a shadow's seat, open until the lease ends. Raises UnknownLegacy."""
+        held = self._shadow(name)
+        held.lend()
+        try:
+            yield held.bundle
+        finally:
+            held.give_back()
+
+    def exchange(self, name: str) -> Bundle:
+        """The active bundle and the one in a shadow's seat change places, between two tickets.
+
+        Both are open, so nothing is loaded and nothing can be refused. Returns the bundle that is
+        active now. Raises UnknownLegacy, NotReady.
+        """
+        rising, falling = self._shadow(name), self._held()
+        self._shadows[name] = falling
+        falling.active = False
+        self._activate(rising)
+        return rising.bundle
+
+    async def reload(self) -> Bundle:
+        """Opens anew what lies where the active bundle was opened. Raises as `swap` does."""
+        async with self._swapping:
+            return await self._replace(self._held().origin)
 
     async def swap(self, directory: Path) -> Bundle:
         """Opens a bundle beside the active one, then replaces it; concurrent calls take turns.
@@ -101,27 +159,31 @@ class Bundles:
     async def _replace(self, directory: Path) -> Bundle:
         if self._closing:
             raise Closing("the service is closing and loads no more bundles")
-        bundle = await self._load(directory)
+        held = await self._load(directory)
         old, self._active = self._active, None
         if old is not None:
-            if old.bundle.digest != bundle.digest:
+            if old.bundle.digest != held.bundle.digest:
                 self._previous = old.bundle.directory
             self._retire(old)
-        self._activate(bundle)
-        return bundle
+        self._activate(held)
+        return held.bundle
 
-    async def _load(self, directory: Path) -> Bundle:
-        bundle = await asyncio.to_thread(open_bundle, directory, self._settings, self._on_batch)
+    async def _load(self, directory: Path) -> "_Held":
+        report = _Reports(self._on_batch)
+        bundle = await asyncio.to_thread(open_bundle, directory, self._settings, report)
         try:
             await bundle.engine.__aenter__()
         except InferenceFailed as error:
             raise BundleRefused(f"bundle {directory.name} fails in warm-up: {error}") from error
-        return bundle
+        return _Held(bundle, directory, report)
 
-    def _activate(self, bundle: Bundle) -> None:
-        self._active = _Held(bundle)
+    def _activate(self, held: "_Held") -> None:
+        self._active = held
+        held.active = True
+        bundle = held.bundle
         logger.info("bundle %s (%s) is active", bundle.manifest.version, bundle.digest)
-        self._on_swap(bundle)
+        for listener in self._listeners:
+            listener(bundle)
 
     def _retire(self, held: "_Held") -> None:
         task = asyncio.create_task(held.close(self._settings.drain_s))
@@ -133,17 +195,48 @@ class Bundles:
             raise NotReady("no bundle is loaded")
         return self._active
 
+    def _shadow(self, name: str) -> "_Held":
+        if name not in self._shadows:
+            raise UnknownLegacy("no bundle runs in shadow under this name")
+        return self._shadows[name]
+
+
+class _Reports:
+    """Passes the reports of a bundle's batches on while the bundle is the active one."""
+
+    def __init__(self, listener: Callable[[BatchReport], None]) -> None:
+        self._listener = listener
+        self.wanted = False
+
+    def __call__(self, report: BatchReport) -> None:
+        if self.wanted:
+            self._listener(report)
+
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """A bundle and how many tickets hold it."""
+    """A bundle and how many tickets hold it.
+
+    origin: the directory as it was named; it may be a link, or hold another bundle by now.
+    """
 
     bundle: Bundle
+    origin: Path
+    reports: _Reports
     leases: int = 0
     free: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.free.set()
+
+    @property
+    def active(self) -> bool:
+        """Whether it sits in the primary seat."""
+        return self.reports.wanted
+
+    @active.setter
+    def active(self, value: bool) -> None:
+        self.reports.wanted = value
 
     def lend(self) -> None:
         self.leases += 1

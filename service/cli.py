@@ -1,4 +1,4 @@
-"""`harbor-serve`: a command line comes in; a served bundle or a table of figures goes out."""
+"""`harbor-serve`: a command line comes in; a served bundle, an order or a table goes out."""
 
 import asyncio
 import sys
@@ -13,8 +13,10 @@ from service.bench.table import render
 from service.errors import StartError
 from service.flags import takes_settings, unknown_variables
 from service.logs import forward_library_logs, open_log
+from service.orders import feedback, forget, promote, rollback
 from service.server import bind, serve
 from service.settings import Settings
+from service.shadow.cli import app as shadow_app
 
 app = typer.Typer(
     name="harbor-serve", no_args_is_help=True, rich_markup_mode="markdown", add_completion=False
@@ -47,6 +49,9 @@ def _run(settings: Settings) -> None:
 
 
 app.command("run")(takes_settings(_run))
+app.add_typer(shadow_app)
+for order in (feedback, promote, rollback, forget):
+    app.command()(order)
 
 
 @app.command()

@@ -6,11 +6,23 @@ It needs httpx. It never tries again by itself: `Refused.retry_after_s` says whe
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from service.api.schema import BatchReply, BundleSummary, Problem, Reply
+from service.api.schema import (
+    BatchReply,
+    BundleSummary,
+    FeedbackBatchReply,
+    FeedbackReply,
+    Forgotten,
+    Problem,
+    Reply,
+    SeatReply,
+)
+from service.shadow.documents import ShadowStatus
+from service.shadow.findings.document import Report
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -53,16 +65,21 @@ class HarborClient:
         ticket_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         top_k: int | None = None,
+        wait_for_shadow: bool = False,
         headers: dict[str, str] | None = None,
     ) -> Reply:
-        """The reply to one ticket. Raises Refused, and httpx.HTTPError where nobody answers."""
+        """The reply to one ticket. Raises Refused, and httpx.HTTPError where nobody answers.
+
+        wait_for_shadow: the reply holds what each legacy says to this very ticket.
+        """
         ticket = {
             "subject": subject,
             "body": body,
             "ticket_id": ticket_id,
             "metadata": metadata,
         }
-        return self._ask(Reply, "POST", "/route", ticket, top_k, headers)
+        params = _params(top_k=top_k, shadow="wait" if wait_for_shadow else None)
+        return self._ask(Reply, "POST", "/route", ticket, params, headers)
 
     def route_batch(
         self,
@@ -73,7 +90,58 @@ class HarborClient:
     ) -> BatchReply:
         """A reply or a problem for each ticket, in their order. Raises as `route` does."""
         body = {"tickets": list(tickets)}
-        return self._ask(BatchReply, "POST", "/route/batch", body, top_k, headers)
+        params = _params(top_k=top_k)
+        return self._ask(BatchReply, "POST", "/route/batch", body, params, headers)
+
+    def feedback(
+        self,
+        labels: dict[str, str],
+        *,
+        ticket_id: str | None = None,
+        request_id: str | None = None,
+        labelled_at: str | None = None,
+        source: str = "agent",
+    ) -> FeedbackReply:
+        """Keeps an agent's final labels, by task. labelled_at: ISO 8601 with a time zone.
+
+        Raises as `route` does; `ledger_unavailable` means that nothing was kept: send it again.
+        """
+        given = {
+            "labels": labels,
+            "ticket_id": ticket_id,
+            "request_id": request_id,
+            "labelled_at": labelled_at,
+            "source": source,
+        }
+        return self._ask(FeedbackReply, "POST", "/feedback", given)
+
+    def feedback_batch(self, feedback: Sequence[dict[str, Any]]) -> FeedbackBatchReply:
+        """A reply or a problem for each item, at most 1,000. Raises as `feedback` does."""
+        body = {"feedback": list(feedback)}
+        return self._ask(FeedbackBatchReply, "POST", "/feedback/batch", body)
+
+    def shadow(self) -> ShadowStatus:
+        """How the legacies are doing. Raises as `route` does."""
+        return self._ask(ShadowStatus, "GET", "/shadow")
+
+    def shadow_report(self, legacy: str | None = None) -> Report:
+        """The verdict on a legacy's pair, with its evidence. Raises as `route` does."""
+        params = _params(legacy=legacy, format="json")
+        return self._ask(Report, "GET", "/shadow/report", None, params)
+
+    def promote(self, token: str, **order: Any) -> SeatReply:
+        """Seats the challenger. order: legacy, by, reason, force. Raises as `route` does."""
+        return self._ask(SeatReply, "POST", "/shadow/promote", order, headers=_bearer(token))
+
+    def rollback(self, token: str, **order: Any) -> SeatReply:
+        """Seats the incumbent. order: legacy, by, reason. Raises as `route` does."""
+        return self._ask(SeatReply, "POST", "/shadow/rollback", order, headers=_bearer(token))
+
+    def forget(self, token: str, ticket_id: str, *, everything: bool = False) -> Forgotten:
+        """Deletes a ticket's text, or all that the ledger has of it. Raises as `route` does."""
+        params = _params(everything="true" if everything else None)
+        path = f"/tickets/{quote(ticket_id, safe='')}"
+        return self._ask(Forgotten, "DELETE", path, None, params, _bearer(token))
 
     def bundle(self) -> BundleSummary:
         """The bundle that serves. Raises as `route` does."""
@@ -85,14 +153,21 @@ class HarborClient:
         method: str,
         path: str,
         body: dict[str, Any] | None = None,
-        top_k: int | None = None,
+        params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Document:
-        params = {} if top_k is None else {"top_k": top_k}
-        reply = self._http.request(method, path, json=body, params=params, headers=headers)
+        reply = self._http.request(method, path, json=body, params=params or {}, headers=headers)
         if reply.is_success:
             return kind.model_validate_json(reply.content)
         raise _refusal(reply)
+
+
+def _params(**given: Any) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _refusal(reply: httpx.Response) -> Exception:

@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 
 from service.bundles import Bundles
+from service.engine.leftover import Leftover
+from service.ledger.ledger import Ledger
 from service.logs import Log
 from service.metrics import Metrics
+from service.promotion import Promotion
 from service.readiness import Readiness
 from service.settings import Settings
+from service.shadow.reporting import Reporting
+from service.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +23,8 @@ class Core:
     metrics: Metrics
     log: Log
     readiness: Readiness
+    leftover: Leftover
+    ledger: Ledger
+    witness: Witness
+    reporting: Reporting
+    promotion: Promotion

@@ -3,10 +3,17 @@
 ServiceError
 ├── InvalidRequest            400 invalid_request         it cannot be read as what it should be
 │   ├── InvalidJson           400 invalid_json            the body is not JSON (RFC 8259)
-│   ├── InvalidTicket         422 invalid_ticket          the JSON is not a ticket; says where
+│   ├── InvalidDocument       422 invalid_document        the JSON is not what it should be
+│   │   ├── InvalidTicket     422 invalid_ticket          the JSON is not a ticket; says where
+│   │   └── InvalidFeedback   422 invalid_feedback        the JSON is not feedback; says where
 │   ├── InvalidHeader         400 invalid_header          a header's value is outside its rule
 │   ├── InvalidQuery          400 invalid_query           a query parameter's value likewise
 │   └── UnsupportedMediaType  415 unsupported_media_type  the body is not sent as plain JSON
+├── Unauthorized              401 unauthorized            the bearer token is missing or wrong
+├── Forbidden                 403 forbidden               the service has no admin token
+├── UnknownLegacy             404 unknown_legacy          no legacy of this name runs
+├── NotProven                 409 not_proven              the evidence does not carry the change
+├── Impossible                409 impossible              it cannot be done in this configuration
 ├── BodyTooLarge              413 body_too_large          the body exceeds the limit
 ├── BodyTimeout               408 body_timeout            the body did not arrive in time
 ├── Overloaded                503 overloaded              the queue is full; nothing was done
@@ -14,9 +21,12 @@ ServiceError
 ├── CallerLeft                499 caller_left             the caller closed the connection
 ├── Closing                   503 closing                 the server is stopping
 ├── NotReady                  503 not_ready               no bundle is loaded yet
+├── LedgerUnavailable         503 ledger_unavailable      the store cannot be reached, or is off
 ├── InferenceFailed           500 inference_failed        the graph failed
 └── StartError                (never over HTTP)           the service cannot start as asked
     ├── BundleRefused                                     a bundle did not prove itself
+    ├── LedgerRefused                                     the ledger's URL cannot be used
+    ├── ShadowRefused                                     the shadow's file cannot be used
     └── ProviderMissing                                   the provider asked for is not to be had
 """
 
@@ -43,14 +53,26 @@ class InvalidJson(InvalidRequest):
     status, code, title = 400, "invalid_json", "The body is not valid JSON"
 
 
-class InvalidTicket(InvalidRequest):
-    """The JSON is not a ticket; `problems` lists (where, rule) pairs, without the input."""
+class InvalidDocument(InvalidRequest):
+    """The JSON is not what it should be; `problems` lists (where, rule) pairs, not the input."""
 
-    status, code, title = 422, "invalid_ticket", "The body is not a valid ticket"
+    status, code, title = 422, "invalid_document", "The body is not a valid document"
 
     def __init__(self, message: str, problems: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message)
         self.problems = problems
+
+
+class InvalidTicket(InvalidDocument):
+    """The JSON is not a ticket; `problems` lists (where, rule) pairs, without the input."""
+
+    code, title = "invalid_ticket", "The body is not a valid ticket"
+
+
+class InvalidFeedback(InvalidDocument):
+    """The JSON is not feedback; `problems` lists (where, rule) pairs, without the input."""
+
+    code, title = "invalid_feedback", "The body is not valid feedback"
 
 
 class InvalidHeader(InvalidRequest):
@@ -69,6 +91,36 @@ class UnsupportedMediaType(InvalidRequest):
     """The body is sent as something other than plain JSON."""
 
     status, code, title = 415, "unsupported_media_type", "The media type is not supported"
+
+
+class Unauthorized(ServiceError):
+    """The bearer token is missing or wrong."""
+
+    status, code, title = 401, "unauthorized", "The bearer token is missing or wrong"
+
+
+class Forbidden(ServiceError):
+    """The service was started without an admin token, so nobody may do this."""
+
+    status, code, title = 403, "forbidden", "Not allowed"
+
+
+class UnknownLegacy(ServiceError):
+    """No legacy of this name runs in shadow."""
+
+    status, code, title = 404, "unknown_legacy", "No such legacy"
+
+
+class NotProven(ServiceError):
+    """The evidence does not carry the change; `force` makes it all the same."""
+
+    status, code, title = 409, "not_proven", "The evidence does not carry the change"
+
+
+class Impossible(ServiceError):
+    """What was asked for cannot be done in this configuration."""
+
+    status, code, title = 409, "impossible", "Not possible here"
 
 
 class BodyTooLarge(ServiceError):
@@ -117,6 +169,12 @@ class NotReady(ServiceError):
     status, code, title = 503, "not_ready", "No bundle is loaded yet"
 
 
+class LedgerUnavailable(ServiceError):
+    """The ledger's store cannot be reached, or the ledger is off; nothing was kept."""
+
+    status, code, title = 503, "ledger_unavailable", "The ledger is not available"
+
+
 class InferenceFailed(ServiceError):
     """The graph failed, or gave an answer of the wrong shape; the engine lives on."""
 
@@ -131,6 +189,18 @@ class BundleRefused(StartError):
     """A bundle did not prove itself; the active one, if there is one, stays."""
 
     code, title = "bundle_refused", "The bundle was refused"
+
+
+class LedgerRefused(StartError):
+    """The ledger's URL cannot be used, or its store is newer than this code."""
+
+    code, title = "ledger_refused", "The ledger was refused"
+
+
+class ShadowRefused(StartError):
+    """The shadow's configuration cannot be used; the message names the key and the rule."""
+
+    code, title = "shadow_refused", "The shadow's configuration was refused"
 
 
 class ProviderMissing(StartError):

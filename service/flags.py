@@ -3,7 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, get_args
 
 import typer
 from pydantic import ValidationError
@@ -97,6 +97,7 @@ def _metavar(annotation: Any) -> str:
     """`auto|cuda|cpu` for a choice, else the type's name in capitals."""
     if choices := [value for value in get_args(annotation) if isinstance(value, str)]:
         return "|".join(choices)
-    kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    optional = [kind for kind in get_args(annotation) if kind is not type(None)]
+    kind = optional[0] if optional else annotation
     name: str = kind.__name__
-    return {"str": "TEXT", "Path": "DIRECTORY"}.get(name, name.upper())
+    return {"str": "TEXT", "Path": "PATH", "SecretStr": "TEXT"}.get(name, name.upper())

@@ -23,6 +23,7 @@ class Terms:
     """What the caller asked for beside the ticket itself.
 
     deadline: on `time.monotonic()`. arrived: on `time.perf_counter()`. Both in seconds.
+    waits_for_shadow: the reply shall hold what the legacies say to this very ticket.
     """
 
     request_id: str
@@ -30,6 +31,7 @@ class Terms:
     arrived: float
     priority: Priority = "live"
     top_k: int = DEFAULT_TOP_K
+    waits_for_shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 SIGTERM, SIGINT  stop: readiness drops; after `grace_s` no more connections; after `drain_s` no more
                  patience. A second signal skips the grace.
-SIGHUP           opens `settings.bundle` again and swaps to it; a refused one changes nothing. Many
-                 of them while one is being opened make one more swap.
+SIGHUP           opens the active bundle's path again and swaps to it; a refused one changes
+                 nothing. Many of them while one is being opened make one more swap.
 """
 
 import asyncio
@@ -158,9 +158,9 @@ def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
 
 
 async def reload(core: Core) -> None:
-    """Swaps to what lies at `settings.bundle` now; after a refusal the old bundle stays."""
+    """Swaps to what lies at the active bundle's path now; after a refusal the old bundle stays."""
     try:
-        await core.bundles.swap(core.settings.bundle)
+        await core.bundles.reload()
     except Exception as error:
         known = error if isinstance(error, ServiceError) else ServiceError("unexpected failure")
         core.metrics.swap("refused")

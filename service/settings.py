@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Provider = Literal["auto", "cuda", "cpu"]
@@ -57,6 +57,34 @@ class Settings(BaseSettings):
         8 * 1024 * 1024, description="largest request body, in bytes"
     )
     max_tickets: PositiveInt = Field(256, description="tickets in one `POST /route/batch`, at most")
+    shadow: Path | None = Field(
+        None, description="YAML file that names the legacies to run in shadow"
+    )
+    ledger: str = Field(
+        "sqlite:///harbor-ledger.db",
+        description="where decisions and final labels are kept: the URL of a SQLite or PostgreSQL "
+        "database, or `off`",
+    )
+    ledger_queue: PositiveInt = Field(
+        20_000, description="records that may wait to be written; one more is dropped and counted"
+    )
+    ledger_flush_s: PositiveSeconds = Field(
+        0.5, description="seconds between two writes; a crash loses at most the last of them"
+    )
+    ledger_keep_days: PositiveInt = Field(90, description="days that a decision is kept")
+    ledger_max_mb: PositiveInt = Field(
+        4096, description="size of the ledger in MiB beyond which the oldest decisions go"
+    )
+    ledger_metadata: str = Field(
+        "", description="fields of a ticket's metadata to keep, separated by commas"
+    )
+    ledger_text: bool = Field(
+        False, description="whether to keep the tickets' text, redacted by rule"
+    )
+    admin_token: SecretStr | None = Field(
+        None,
+        description="bearer token that promotes, rolls back and deletes; without one nobody can",
+    )
     grace_s: Seconds = Field(
         1.0,
         description="seconds that a stop still takes tickets after `/readyz` has turned 503",

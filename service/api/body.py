@@ -16,6 +16,7 @@ from service.errors import (
     BodyTimeout,
     BodyTooLarge,
     CallerLeft,
+    InvalidDocument,
     InvalidJson,
     InvalidTicket,
     UnsupportedMediaType,
@@ -65,10 +66,15 @@ def parse(body: bytes) -> Any:
         raise InvalidJson(str(error)) from None
 
 
-def validate(kind: type[Document], value: Any, where: str = "") -> Document:
+def validate(
+    kind: type[Document],
+    value: Any,
+    where: str = "",
+    refusal: type[InvalidDocument] = InvalidTicket,
+) -> Document:
     """The value as a document.
 
-    where: a JSON pointer to it. Raises InvalidTicket that lists the faults.
+    where: a JSON pointer to it. Raises `refusal`, which lists the faults.
     """
     kept = _bounded(kind, value)
     try:
@@ -77,7 +83,7 @@ def validate(kind: type[Document], value: Any, where: str = "") -> Document:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         found = tuple(_fault(fault, kind, where) for fault in faults[:MAX_PROBLEMS])
         broken = len(faults) + (len(value) - len(kept) if kept is not value else 0)
-        raise InvalidTicket(f"the body breaks {broken} rule(s)", found) from None
+        raise refusal(f"the body breaks {broken} rule(s)", found) from None
 
 
 def _check_headers(request: Request, limit_bytes: int) -> None:

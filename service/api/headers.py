@@ -48,6 +48,7 @@ def terms(
         arrived=arrived,
         priority=_priority(request.headers, default),
         top_k=_top_k(request),
+        waits_for_shadow=_waits_for_shadow(request),
     )
 
 
@@ -74,3 +75,12 @@ def _top_k(request: Request) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", given) or not 1 <= int(given) <= MAX_TOP_K:
         raise InvalidQuery(f"top_k must be a whole number from 1 to {MAX_TOP_K}")
     return int(given)
+
+
+def _waits_for_shadow(request: Request) -> bool:
+    if not request.scope["query_string"]:
+        return False
+    given = request.query_params.get("shadow")
+    if given not in (None, "wait"):
+        raise InvalidQuery("shadow must be wait, or be left out")
+    return given == "wait"

@@ -6,13 +6,23 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from service.api.headers import PRIORITY, REQUEST_ID, TIMEOUT, new_request_id
 from service.api.operations import JSON, summary
 from service.api.problems import MEDIA_TYPE, problem
-from service.api.schema import BatchItem, BatchReply, BatchRequest, Problem, TicketRequest
+from service.api.schema import (
+    BatchItem,
+    BatchReply,
+    BatchRequest,
+    FeedbackBatchRequest,
+    FeedbackRequest,
+    Problem,
+    SeatRequest,
+    TicketRequest,
+)
 from service.contract.ticket import Ticket
 from service.core import Core
 from service.decisions import DEFAULT_TOP_K, MAX_TOP_K
@@ -53,7 +63,16 @@ class OpenApi:
         for path, example in (await self._examples()).items():
             (operation,) = document["paths"][path].values()
             operation["responses"]["200"]["content"][JSON]["example"] = example
+        for path, example in self._feedback().items():
+            body = document["paths"][path]["post"]["requestBody"]
+            body["content"][JSON]["example"] = example
         return document
+
+    def _feedback(self) -> dict[str, Any]:
+        """Final labels that the bundle that serves has."""
+        tasks = self._core.bundles.active.tasks
+        one = {"ticket_id": "48213", "labels": {task.name: task.labels[0] for task in tasks}}
+        return {"/feedback": one, "/feedback/batch": {"feedback": [one]}}
 
     async def _examples(self) -> dict[str, Any]:
         limit_s, own_id = self._core.settings.timeout_s, new_request_id()
@@ -71,15 +90,17 @@ class OpenApi:
             }
 
 
-def body_of(kind: type[TicketRequest | BatchRequest]) -> dict[str, Any]:
-    """What FastAPI cannot see of an endpoint that reads its own body and headers."""
+def body_of(kind: type[BaseModel]) -> dict[str, Any]:
+    """What FastAPI cannot see of an endpoint that reads its own body."""
     schema = kind.model_json_schema()
-    example: dict[str, Any] = EXAMPLE
     if kind is BatchRequest:
         schema["properties"]["tickets"]["items"] = TicketRequest.model_json_schema()
-        example = {"tickets": [EXAMPLE, _EMPTY]}
-    content = {JSON: {"schema": schema, "example": example}}
-    return {"requestBody": {"required": True, "content": content}, "parameters": _PARAMETERS}
+    if kind is FeedbackBatchRequest:
+        schema["properties"]["feedback"]["items"] = FeedbackRequest.model_json_schema()
+    content: dict[str, Any] = {"schema": schema}
+    if kind in _BODIES:
+        content["example"] = _BODIES[kind]
+    return {"requestBody": {"required": True, "content": {JSON: content}}}
 
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -99,7 +120,22 @@ def _parameter(place: str, name: str, schema: dict[str, Any], description: str) 
     return {"in": place, "name": name, "schema": schema, "description": description}
 
 
-_PARAMETERS = [
+_BODIES: dict[type[BaseModel], dict[str, Any]] = {
+    TicketRequest: EXAMPLE,
+    BatchRequest: {"tickets": [EXAMPLE, _EMPTY]},
+    SeatRequest: {"legacy": "old-queue", "by": "ada", "reason": "two weeks without a surprise"},
+}
+
+COMMON_PARAMETERS = [
+    _parameter(
+        "header",
+        REQUEST_ID,
+        {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
+        "The caller's own id; without it the service makes one. Every reply carries it.",
+    ),
+]
+
+TICKET_PARAMETERS = [
     _parameter(
         "query",
         "top_k",
@@ -107,11 +143,12 @@ _PARAMETERS = [
         "Labels reported for each task, the predicted one included.",
     ),
     _parameter(
-        "header",
-        REQUEST_ID,
-        {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
-        "The caller's own id; without it the service makes one. Every reply carries it.",
+        "query",
+        "shadow",
+        {"type": "string", "enum": ["wait"]},
+        "Waits for the legacies and adds what each says to this very ticket.",
     ),
+    *COMMON_PARAMETERS,
     _parameter(
         "header",
         TIMEOUT,
@@ -123,5 +160,29 @@ _PARAMETERS = [
         PRIORITY,
         {"type": "string", "enum": ["live", "bulk"]},
         "Bulk tickets give way to live ones; `/route` is live and `/route/batch` bulk by default.",
+    ),
+]
+
+REPORT_PARAMETERS = [
+    _parameter(
+        "query",
+        "legacy",
+        {"type": "string"},
+        "Whose; may be left out where only one runs.",
+    ),
+    _parameter(
+        "query",
+        "format",
+        {"type": "string", "enum": ["json", "html"]},
+        "JSON, or a self-contained page; by default what the Accept header asks for.",
+    ),
+]
+
+FORGET_PARAMETERS = [
+    _parameter(
+        "query",
+        "everything",
+        {"type": "boolean", "default": False},
+        "Whether to delete all that the ledger has of the ticket, not its text alone.",
     ),
 ]

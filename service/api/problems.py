@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from service.api.schema import Fault, Problem
-from service.errors import Closing, InvalidTicket, Overloaded, ServiceError
+from service.errors import Closing, InvalidDocument, Overloaded, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 CLOSING_RETRY_S = 1
@@ -49,7 +49,7 @@ def retry_after_s(error: ServiceError) -> int | None:
 def _extensions(error: ServiceError) -> dict[str, Any]:
     """Only what this problem has, so that nothing is sent as null."""
     found: dict[str, Any] = {}
-    if isinstance(error, InvalidTicket) and error.problems:
+    if isinstance(error, InvalidDocument) and error.problems:
         found["problems"] = [Fault(where=where, rule=rule) for where, rule in error.problems]
     if (seconds := retry_after_s(error)) is not None:
         found["retry_after_s"] = seconds

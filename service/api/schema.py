@@ -1,11 +1,13 @@
 """What the HTTP interface takes and gives: one class a document, public, and it only grows."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from service.contract.tasks import Task
+from service.contract.tasks import Label, Task, TaskName
 from service.contract.ticket import Ticket
+from service.ledger.records import FeedbackOutcome
+from service.shadow.documents import ShadowTask
 
 Decision = Literal["auto", "suggest", "human"]
 Provider = Literal["cpu", "cuda"]
@@ -75,7 +77,7 @@ class Reply(_Document):
 
     needs_human: some primary task's decision is `human`. truncated: text beyond the token limit was
     not read. provider: what computed the answer; degraded: it is not what `provider = auto` would
-    have preferred. shadow: null where no legacy model is configured.
+    have preferred. shadow: by legacy and task; null where no legacy is configured.
     """
 
     request_id: str
@@ -86,7 +88,7 @@ class Reply(_Document):
     truncated: bool
     degraded: bool
     provider: Provider
-    shadow: dict[str, Any] | None
+    shadow: dict[str, dict[str, ShadowTask]] | None
     timings_ms: Timings
 
 
@@ -126,6 +128,112 @@ class BatchReply(_Document):
     request_id: str
     bundle: BundleName
     results: list[BatchItem]
+
+
+class FeedbackRequest(_Document):
+    """Final labels of one ticket, as an agent decided them.
+
+    Exactly one of ticket_id and request_id says which: all decisions on the ticket are meant, or
+    the one of that request. labels: by task. labelled_at: when the agent decided, with a time zone;
+    of two labels the later one counts, without it the one that came later. source: who says so.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    labels: Annotated[dict[TaskName, Label], Field(min_length=1, max_length=32)]
+    ticket_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    request_id: Annotated[str, Field(min_length=1, max_length=160)] | None = None
+    labelled_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    source: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = "agent"
+
+    @model_validator(mode="after")
+    def _names_one_ticket(self) -> Self:
+        if (self.ticket_id is None) == (self.request_id is None):
+            raise ValueError("exactly one of ticket_id and request_id must be given")
+        return self
+
+
+class FeedbackBatchRequest(_Document):
+    """Final labels of many tickets; each is judged on its own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    feedback: Annotated[list[Any], Field(min_length=1)]
+
+
+class FeedbackLabel(_Document):
+    """What became of one final label.
+
+    outcome: `stored` (the first), `corrected` (it replaces one), `duplicate` (it was known),
+    `superseded` (a later one is known). known: whether the bundle that serves has such a label.
+    """
+
+    outcome: FeedbackOutcome
+    known: bool
+
+
+class FeedbackReply(_Document):
+    """What became of one ticket's final labels.
+
+    matched: a decision on this ticket is in the ledger; if not, they are kept all the same.
+    """
+
+    request_id: str
+    matched: bool
+    labels: dict[str, FeedbackLabel]
+
+
+class FeedbackItem(_Document):
+    """One ticket's outcome: exactly one of the two."""
+
+    reply: FeedbackReply | None = None
+    problem: Problem | None = None
+
+
+class FeedbackBatchReply(_Document):
+    """The outcomes in the order of the request."""
+
+    request_id: str
+    results: list[FeedbackItem]
+
+
+class SeatRequest(_Document):
+    """Who shall answer from now on.
+
+    legacy: whose seat is meant; may be left out where only one runs. by: who decides. force:
+    promotes although the evidence does not carry it, and needs a reason.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    legacy: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    by: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: Annotated[str, Field(max_length=1000)] = ""
+    force: bool = False
+
+    @model_validator(mode="after")
+    def _force_has_a_reason(self) -> Self:
+        if self.force and not self.reason.strip():
+            raise ValueError("force needs a reason")
+        return self
+
+
+class SeatReply(_Document):
+    """Who answers now. swapped: two bundles changed places. recorded: the ledger has it."""
+
+    request_id: str
+    bundle: BundleName
+    legacy: str
+    swapped: bool
+    recorded: bool
+    verdict: str | None
+
+
+class Forgotten(_Document):
+    """What was deleted of one ticket: rows by kind."""
+
+    request_id: str
+    deleted: dict[str, int]
 
 
 class VariantSummary(_Document):

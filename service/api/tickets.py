@@ -1,6 +1,7 @@
 """Requests to `/route` and `/route/batch` come in; a reply or a problem a ticket goes out."""
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -94,7 +95,8 @@ class Tickets:
             ticket = validate(TicketRequest, value, where)
             encoded = encode(ticket, bundle, where)
             seen.tokens += len(encoded.tokens)
-            reply = await route(ticket, encoded, bundle, terms)
+            with self._core.leftover.busy():
+                reply = await route(ticket, encoded, bundle, terms)
             outcome = "ok"
         except ServiceError as error:
             outcome = error.code
@@ -105,7 +107,8 @@ class Tickets:
         finally:
             self._core.metrics.ticket(outcome)
         self._core.metrics.routed(reply.predictions, reply.timings_ms, reply.truncated)
-        return reply
+        wait_s = terms.deadline - time.monotonic() if terms.waits_for_shadow else None
+        return await self._core.witness.see(ticket, encoded.tokens, reply, wait_s)
 
     async def _read(self, request: Request) -> Any:
         settings = self._core.settings

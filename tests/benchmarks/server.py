@@ -40,11 +40,14 @@ def serving(
 ) -> Iterator[Server]:
     """Serves a bundle on a free loopback port with more flags. Raises ServerFailedError.
 
+    The ledger lies in a directory of its own that is removed at the end, unless a flag says where.
     program: what stands for `harbor-serve`. cwd, env: of the process, as this one's by default.
     """
     port = free_port()
     where = ["--bundle", str(bundle), "--host", "127.0.0.1", "--port", str(port)]
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as scratch:
+        if "--ledger" not in flags:
+            where += ["--ledger", f"sqlite:///{scratch}/ledger.db"]
         started = time.perf_counter()
         process = subprocess.Popen(
             [*program, "run", *where, *flags],

@@ -43,7 +43,8 @@ class Desk:
 @asynccontextmanager
 async def serving(bundle: Path, engine: Any = None, **changes: Any) -> AsyncIterator[Desk]:
     """Serves in this process. engine: stands in for the bundle's own. changes: of the settings."""
-    settings = Settings(bundle=bundle, **{"sessions": 1, "provider": "cpu", **changes})
+    given = {"sessions": 1, "provider": "cpu", "ledger": "off", **changes}
+    settings = Settings(bundle=bundle, **given)
     stream = io.StringIO()
     core = create_core(settings, open_log(stream, settings.log_level))
     if engine is not None:

@@ -11,7 +11,7 @@ import pytest
 from service.bundles import Bundle, Bundles
 from service.contract.bundle import bundle_digest
 from service.engine.answer import Answer
-from service.errors import BundleRefused, Closing, NotReady
+from service.errors import BundleRefused, Closing, NotReady, UnknownLegacy
 from service.settings import Settings
 from tests.tiny_bundle import GRAPH, write_bundle
 
@@ -50,7 +50,9 @@ async def _wanted(directory: Path) -> np.ndarray:
 
 async def test_the_first_bundle_is_active_and_announced(shelf: dict[str, Path]) -> None:
     announced: list[Bundle] = []
-    async with Bundles(_settings(shelf["one"]), on_swap=announced.append) as bundles:
+    bundles = Bundles(_settings(shelf["one"]))
+    bundles.listen(announced.append)
+    async with bundles:
         assert announced == [bundles.active]
         assert bundles.active.manifest.version == "one"
         assert bundles.active.engine.alive
@@ -113,7 +115,9 @@ async def test_a_lease_outlives_a_swap_and_the_old_engine_closes_after_it(
 
 async def test_a_refused_bundle_leaves_the_active_one_serving(shelf: dict[str, Path]) -> None:
     announced: list[Bundle] = []
-    async with Bundles(_settings(shelf["one"]), on_swap=announced.append) as bundles:
+    bundles = Bundles(_settings(shelf["one"]))
+    bundles.listen(announced.append)
+    async with bundles:
         before = bundles.active
         with pytest.raises(BundleRefused, match=GRAPH):
             await bundles.swap(shelf["broken"])
@@ -140,9 +144,9 @@ async def test_a_roll_back_returns_to_the_bundle_before_and_proves_it_again(
 
 async def test_swaps_at_the_same_time_take_their_turns(shelf: dict[str, Path]) -> None:
     order: list[str] = []
-    async with Bundles(
-        _settings(shelf["one"]), on_swap=lambda bundle: order.append(bundle.manifest.version)
-    ) as bundles:
+    bundles = Bundles(_settings(shelf["one"]))
+    bundles.listen(lambda bundle: order.append(bundle.manifest.version))
+    async with bundles:
         await asyncio.gather(bundles.swap(shelf["two"]), bundles.swap(shelf["three"]))
         assert order == ["one", "two", "three"]
         assert bundles.active.manifest.version == "three"
@@ -183,3 +187,66 @@ async def test_a_swap_to_the_same_bundle_leaves_the_earlier_one_to_roll_back_to(
         for _ in range(2):
             await bundles.swap(shelf["two"])
         assert (await bundles.rollback()).manifest.version == "one"
+
+
+async def test_two_bundles_change_places_without_being_opened_again(shelf: dict[str, Path]) -> None:
+    announced: list[Bundle] = []
+    bundles = Bundles(_settings(shelf["one"]), shadows={"old": shelf["two"]})
+    bundles.listen(announced.append)
+    async with bundles:
+        first, second = bundles.open
+        assert bundles.exchange("old") is second
+        assert (bundles.active, bundles.shadow("old")) == (second, first)
+        assert announced == [first, second]
+        answered = await asyncio.gather(_ask(bundles.active), _ask(bundles.shadow("old")))
+        assert np.any(
+            answered[0].probabilities["category"] != answered[1].probabilities["category"]
+        )
+    assert not first.engine.alive
+    assert not second.engine.alive
+
+
+async def test_a_lease_outlasts_an_exchange_and_a_reload_follows_the_bundle_to_its_seat(
+    shelf: dict[str, Path],
+) -> None:
+    async with Bundles(_settings(shelf["one"]), shadows={"old": shelf["two"]}) as bundles:
+        with bundles.lease() as held:
+            bundles.exchange("old")
+            assert held.manifest.version == "one"
+            await _ask(held)
+        await bundles.reload()
+        assert bundles.active.manifest.version == "two"
+        assert bundles.shadow("old").manifest.version == "one"
+        await _retired(bundles)
+
+
+async def test_only_batches_of_the_bundle_that_answers_are_reported(shelf: dict[str, Path]) -> None:
+    reported: list[int] = []
+    bundles = Bundles(
+        _settings(shelf["one"]),
+        shadows={"old": shelf["two"]},
+        on_batch=lambda report: reported.append(report.tickets),
+    )
+    async with bundles:
+        await _ask(bundles.shadow("old"))
+        assert reported == []
+        bundles.exchange("old")
+        await _ask(bundles.active)
+        assert reported == [1]
+
+
+async def test_a_broken_shadow_bundle_keeps_the_service_from_starting_and_leaves_nothing_open(
+    shelf: dict[str, Path],
+) -> None:
+    opened: list[Bundle] = []
+    bundles = Bundles(_settings(shelf["one"]), shadows={"old": shelf["broken"]})
+    bundles.listen(opened.append)
+    with pytest.raises(BundleRefused, match=GRAPH):
+        await bundles.__aenter__()
+    assert not opened[0].engine.alive
+
+
+async def test_a_seat_that_nobody_configured_cannot_be_exchanged(shelf: dict[str, Path]) -> None:
+    async with Bundles(_settings(shelf["one"])) as bundles:
+        with pytest.raises(UnknownLegacy):
+            bundles.exchange("old")

@@ -48,14 +48,18 @@ def test_a_usage_fault_is_one_line_and_status_2() -> None:
 
 
 def test_a_missing_bundle_is_one_line_and_status_1(tmp_path: Path) -> None:
-    done = runner.invoke(app, ["run", "--bundle", str(tmp_path / "none"), "--port", "0"])
+    done = runner.invoke(
+        app, ["run", "--bundle", str(tmp_path / "none"), "--port", "0", "--ledger", "off"]
+    )
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("harbor-serve: bundle none: ")
 
 
 def test_an_address_that_is_not_to_be_had_is_one_line_and_status_1(bundle: Path) -> None:
-    done = runner.invoke(app, ["run", "--bundle", str(bundle), "--host", "192.0.2.1"])
+    done = runner.invoke(
+        app, ["run", "--bundle", str(bundle), "--host", "192.0.2.1", "--ledger", "off"]
+    )
     assert done.exit_code == 1
     assert "cannot listen on 192.0.2.1" in done.stderr
 

@@ -62,6 +62,13 @@ async def test_the_description_covers_every_public_path_with_real_examples(desk:
     assert set(found["paths"]) == {
         "/route",
         "/route/batch",
+        "/feedback",
+        "/feedback/batch",
+        "/shadow",
+        "/shadow/report",
+        "/shadow/promote",
+        "/shadow/rollback",
+        "/tickets/{ticket_id}",
         "/bundle",
         "/livez",
         "/readyz",
@@ -78,11 +85,14 @@ async def test_the_description_covers_every_public_path_with_real_examples(desk:
     BundleSummary.model_validate(examples["/bundle"])
 
 
-async def test_the_examples_of_requests_can_be_sent_as_they_are(desk: Desk) -> None:
-    found = (await desk.client.get("/openapi.json")).json()
-    for path in ("/route", "/route/batch"):
-        body = found["paths"][path]["post"]["requestBody"]["content"]["application/json"]
-        assert (await desk.client.post(path, json=body["example"])).status_code == 200
+async def test_the_examples_of_requests_can_be_sent_as_they_are(
+    bundle: Path, tmp_path: Path
+) -> None:
+    async with serving(bundle, ledger=f"sqlite:///{tmp_path}/ledger.db") as desk:
+        found = (await desk.client.get("/openapi.json")).json()
+        for path in ("/route", "/route/batch", "/feedback", "/feedback/batch"):
+            body = found["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+            assert (await desk.client.post(path, json=body["example"])).status_code == 200
 
 
 async def test_the_description_follows_a_swap(desk: Desk, promising: Path) -> None:

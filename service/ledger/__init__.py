@@ -1,0 +1,1 @@
+"""The durable record of decisions, legacy answers and the agents' final labels."""

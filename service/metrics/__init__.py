@@ -1,0 +1,16 @@
+"""Metrics: the one place that knows their names and Prometheus."""
+
+from service.metrics.catalogue import CATALOGUE, Entry
+from service.metrics.ledger import LedgerMetrics
+from service.metrics.requests import CONTENT_TYPE, Metrics, Serving
+from service.metrics.shadow import ShadowMetrics
+
+__all__ = [
+    "CATALOGUE",
+    "CONTENT_TYPE",
+    "Entry",
+    "LedgerMetrics",
+    "Metrics",
+    "Serving",
+    "ShadowMetrics",
+]

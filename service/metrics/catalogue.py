@@ -1,0 +1,225 @@
+"""Every metric is named and described here; registered metrics go out.
+
+Only this package knows a metric's name.
+"""
+
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+
+class Entry(NamedTuple):
+    """One line of the catalogue; README's table of metrics is tested against it."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    help: str
+
+
+CATALOGUE = (
+    Entry(
+        "harbor_requests_total",
+        "counter",
+        ("endpoint", "outcome"),
+        "HTTP requests by outcome: `ok` or the problem's code",
+    ),
+    Entry(
+        "harbor_request_seconds",
+        "histogram",
+        ("endpoint",),
+        "From a request's arrival to its reply, in seconds",
+    ),
+    Entry(
+        "harbor_tickets_total",
+        "counter",
+        ("outcome",),
+        "Tickets by outcome, each ticket of a batch request counted",
+    ),
+    Entry(
+        "harbor_stage_seconds",
+        "histogram",
+        ("stage",),
+        "Seconds of each routed ticket by stage: tokenize, queue, infer, total",
+    ),
+    Entry("harbor_truncated_total", "counter", (), "Tickets whose text exceeded the token limit"),
+    Entry("harbor_batch_tickets", "histogram", (), "Tickets in a batch"),
+    Entry("harbor_batch_tokens", "histogram", (), "Tokens in a batch, padding included"),
+    Entry("harbor_tokens_real_total", "counter", (), "Tokens that were run, without padding"),
+    Entry(
+        "harbor_tokens_padded_total",
+        "counter",
+        (),
+        "Tokens that were run, with padding; real over padded is the efficiency",
+    ),
+    Entry("harbor_infer_seconds_total", "counter", (), "Seconds that batches took"),
+    Entry(
+        "harbor_infer_predicted_seconds_total",
+        "counter",
+        (),
+        "Seconds that the cost model expected them to take",
+    ),
+    Entry("harbor_queue_depth", "gauge", (), "Tickets that wait now"),
+    Entry(
+        "harbor_tickets_dropped_total",
+        "counter",
+        ("reason",),
+        "Accepted tickets without an answer: expired, abandoned (the caller left), failed",
+    ),
+    Entry(
+        "harbor_predictions_total",
+        "counter",
+        ("task", "label", "decision"),
+        "Predictions; series of labels that a new bundle lacks are removed",
+    ),
+    Entry("harbor_confidence", "histogram", ("task",), "Confidence of the predicted label"),
+    Entry("harbor_bundle_info", "gauge", ("version", "digest"), "1 for the bundle that serves"),
+    Entry("harbor_provider_info", "gauge", ("provider",), "1 for the provider that serves"),
+    Entry("harbor_degraded", "gauge", (), "1 if `provider = auto` fell back to the CPU"),
+    Entry("harbor_bundle_swaps_total", "counter", ("result",), "Bundle swaps: `ok` or `refused`"),
+    Entry(
+        "harbor_shadow_offered_total",
+        "counter",
+        ("legacy", "task"),
+        "Answers that were to be compared; compared, dropped, failed and pending add up to it",
+    ),
+    Entry(
+        "harbor_shadow_compared_total", "counter", ("legacy", "task"), "Answers that were compared"
+    ),
+    Entry(
+        "harbor_shadow_disagreed_total",
+        "counter",
+        ("legacy", "task"),
+        "Compared answers whose label differs from the reply's",
+    ),
+    Entry(
+        "harbor_shadow_dropped_total",
+        "counter",
+        ("legacy", "task", "reason"),
+        "Not asked: queue_full, too_old, circuit_open, closing, swapped (models changed meanwhile)",
+    ),
+    Entry(
+        "harbor_shadow_failed_total",
+        "counter",
+        ("legacy", "task", "reason"),
+        "Asked in vain: timeout, unreachable, status, malformed, crashed, missing (no answer for "
+        "this task), untranslatable",
+    ),
+    Entry("harbor_shadow_pending", "gauge", ("legacy",), "Tickets that wait or are being asked"),
+    Entry(
+        "harbor_shadow_sampled_out_total",
+        "counter",
+        ("legacy",),
+        "Tickets that sampling left out; they are not offered",
+    ),
+    Entry(
+        "harbor_shadow_labels_total",
+        "counter",
+        ("legacy", "task", "primary", "shadow"),
+        "Compared answers by the two labels; pairs beyond the first 400 count as `other`",
+    ),
+    Entry(
+        "harbor_shadow_confidence_difference",
+        "histogram",
+        ("legacy", "task"),
+        "Confidence of the reply less the legacy's, where it has one",
+    ),
+    Entry(
+        "harbor_shadow_disagreement_ratio",
+        "gauge",
+        ("legacy", "task", "bound"),
+        "Share of the window's compared answers that differ: rate, and its 95 % interval low, high",
+    ),
+    Entry(
+        "harbor_shadow_window_compared",
+        "gauge",
+        ("legacy", "task"),
+        "Compared answers in the window of the ratio",
+    ),
+    Entry("harbor_legacy_seconds", "histogram", ("legacy",), "Latency of a legacy that answered"),
+    Entry(
+        "harbor_legacy_circuit_open", "gauge", ("legacy",), "1 while the breaker holds calls back"
+    ),
+    Entry(
+        "harbor_shadow_noise_compared_total",
+        "counter",
+        ("task", "one", "other"),
+        "Tickets to which two legacies answered the same task",
+    ),
+    Entry(
+        "harbor_shadow_noise_disagreed_total",
+        "counter",
+        ("task", "one", "other"),
+        "Of these, how often the two legacies differed: the noise floor",
+    ),
+    Entry(
+        "harbor_ledger_records_total",
+        "counter",
+        ("kind",),
+        "Records written: decision, comparison, feedback",
+    ),
+    Entry(
+        "harbor_ledger_dropped_total",
+        "counter",
+        ("kind", "reason"),
+        "Records lost: queue_full, closing (the store failed to the end of a stop), refused (the "
+        "store rejects the record itself)",
+    ),
+    Entry("harbor_ledger_queue", "gauge", (), "Records that wait to be written"),
+    Entry("harbor_ledger_up", "gauge", (), "1 if the last write to the store succeeded"),
+    Entry("harbor_ledger_failures_total", "counter", (), "Writes that failed; they are repeated"),
+    Entry("harbor_ledger_flush_seconds", "histogram", (), "Seconds of one write"),
+    Entry(
+        "harbor_ledger_pruned_total",
+        "counter",
+        ("reason",),
+        "Decisions removed by retention: age, size",
+    ),
+    Entry(
+        "harbor_feedback_total",
+        "counter",
+        ("outcome",),
+        "Final labels: stored, corrected, duplicate, superseded, unmatched (no decision yet)",
+    ),
+)
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BUCKETS = {
+    "harbor_request_seconds": _SECONDS,
+    "harbor_stage_seconds": (0.0001, 0.0005, *_SECONDS),
+    "harbor_batch_tickets": (1, 2, 4, 8, 16, 32, 64, 128),
+    "harbor_batch_tokens": (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768),
+    "harbor_confidence": tuple(step / 20 for step in range(1, 21)),
+    "harbor_shadow_confidence_difference": tuple(step / 10 for step in range(-10, 11)),
+    "harbor_legacy_seconds": (*_SECONDS, 30.0),
+    "harbor_ledger_flush_seconds": _SECONDS,
+}
+
+
+class Registered:
+    """The catalogue's metrics in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._metrics = {entry.name: _create(entry, registry) for entry in CATALOGUE}
+
+    def counter(self, name: str) -> Counter:
+        """The counter of this name."""
+        return self._metrics[name]  # type: ignore[return-value]
+
+    def gauge(self, name: str) -> Gauge:
+        """The gauge of this name."""
+        return self._metrics[name]  # type: ignore[return-value]
+
+    def histogram(self, name: str) -> Histogram:
+        """The histogram of this name."""
+        return self._metrics[name]  # type: ignore[return-value]
+
+
+def _create(entry: Entry, registry: CollectorRegistry) -> MetricWrapperBase:
+    if entry.type == "counter":
+        return Counter(entry.name, entry.help, entry.labels, registry=registry)
+    if entry.type == "gauge":
+        return Gauge(entry.name, entry.help, entry.labels, registry=registry)
+    buckets = _BUCKETS[entry.name]
+    return Histogram(entry.name, entry.help, entry.labels, registry=registry, buckets=buckets)

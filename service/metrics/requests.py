@@ -1,0 +1,110 @@
+"""What happens to requests, tickets and batches comes in; Prometheus text goes out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+
+from service.api.schema import Prediction, Timings
+from service.contract.tasks import Task
+from service.engine.answer import BatchReport
+from service.metrics.catalogue import Registered
+from service.metrics.ledger import LedgerMetrics
+from service.metrics.shadow import ShadowMetrics
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The bundle that serves, as the metrics name it."""
+
+    version: str
+    digest: str
+    provider: str
+    degraded: bool
+    tasks: tuple[Task, ...]
+
+
+class Metrics:
+    """Every metric of one process, in its own registry."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._all = Registered(self.registry)
+        self.shadow = ShadowMetrics(self._all)
+        self.ledger = LedgerMetrics(self._all)
+        self._labels: set[tuple[str, str, str]] = set()
+        self._tasks: set[str] = set()
+
+    def watch_queue(self, depth: Callable[[], float]) -> None:
+        """Asks `depth` for the queue's length whenever the metrics are read."""
+        self._all.gauge("harbor_queue_depth").set_function(depth)
+
+    def request(self, endpoint: str, outcome: str, seconds: float) -> None:
+        """One HTTP request was answered, or its caller left."""
+        self._all.counter("harbor_requests_total").labels(endpoint, outcome).inc()
+        self._all.histogram("harbor_request_seconds").labels(endpoint).observe(seconds)
+
+    def ticket(self, outcome: str) -> None:
+        """One ticket got a reply (`ok`) or a problem (its code), or its caller left."""
+        self._all.counter("harbor_tickets_total").labels(outcome).inc()
+
+    def routed(
+        self, predictions: dict[str, Prediction], timings_ms: Timings, truncated: bool
+    ) -> None:
+        """What one routed ticket was told."""
+        for task, prediction in predictions.items():
+            key = (task, prediction.label, prediction.decision)
+            self._labels.add(key)
+            self._tasks.add(task)
+            self._all.counter("harbor_predictions_total").labels(*key).inc()
+            self._all.histogram("harbor_confidence").labels(task).observe(prediction.confidence)
+        stages = self._all.histogram("harbor_stage_seconds")
+        stages.labels("tokenize").observe(timings_ms.tokenize / 1000)
+        stages.labels("queue").observe(timings_ms.queue / 1000)
+        stages.labels("infer").observe(timings_ms.infer / 1000)
+        stages.labels("total").observe(timings_ms.total / 1000)
+        if truncated:
+            self._all.counter("harbor_truncated_total").inc()
+
+    def batch(self, report: BatchReport) -> None:
+        """One batch ran, or tickets left the queue without being run."""
+        for reason in ("expired", "abandoned", "failed"):
+            if count := getattr(report, reason):
+                self._all.counter("harbor_tickets_dropped_total").labels(reason).inc(count)
+        if not report.tickets:
+            return
+        self._all.histogram("harbor_batch_tickets").observe(report.tickets)
+        self._all.histogram("harbor_batch_tokens").observe(report.padded_tokens)
+        self._all.counter("harbor_tokens_real_total").inc(report.real_tokens)
+        self._all.counter("harbor_tokens_padded_total").inc(report.padded_tokens)
+        self._all.counter("harbor_infer_seconds_total").inc(report.infer_s)
+        self._all.counter("harbor_infer_predicted_seconds_total").inc(report.predicted_s)
+
+    def serving(self, serving: Serving) -> None:
+        """This bundle serves from now on."""
+        for name in ("harbor_bundle_info", "harbor_provider_info"):
+            self._all.gauge(name).clear()
+        self._all.gauge("harbor_bundle_info").labels(serving.version, serving.digest).set(1)
+        self._all.gauge("harbor_provider_info").labels(serving.provider).set(1)
+        self._all.gauge("harbor_degraded").set(serving.degraded)
+        self._forget_labels_outside(serving.tasks)
+
+    def swap(self, result: str) -> None:
+        """A swap ended: `ok` or `refused`."""
+        self._all.counter("harbor_bundle_swaps_total").labels(result).inc()
+
+    def exposition(self) -> bytes:
+        """Every metric in the plain text format of `CONTENT_TYPE`."""
+        return generate_latest(self.registry)
+
+    def _forget_labels_outside(self, tasks: tuple[Task, ...]) -> None:
+        known = {(task.name, label) for task in tasks for label in task.labels}
+        for key in [key for key in self._labels if key[:2] not in known]:
+            self._labels.remove(key)
+            self._all.counter("harbor_predictions_total").remove(*key)
+        for task in self._tasks - {task.name for task in tasks}:
+            self._tasks.remove(task)
+            self._all.histogram("harbor_confidence").remove(task)

@@ -1,0 +1,1 @@
+"""Legacy models beside the bundle that answers, on leftover capacity: how often they differ."""

@@ -1,0 +1,69 @@
+"""A ledger and a legacy come in; the report comes back from a process of its own.
+
+Reading hundreds of thousands of cases keeps Python busy for a minute: in a thread of the service it
+would hold up every caller's ticket, in another process at the lowest priority it holds up nobody.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+from typing import Literal
+
+from service.errors import LedgerUnavailable, ServiceError, UnknownLegacy
+from service.shadow.findings.document import Report
+
+Form = Literal["json", "html"]
+
+TIMEOUT_S = 600.0
+_CODES: dict[str, type[ServiceError]] = {
+    kind.code: kind for kind in (UnknownLegacy, LedgerUnavailable)
+}
+ANSWERED, REFUSED = 0, 3
+"""How the process ends: with a document, or with why there is none."""
+
+
+class Reporting:
+    """Makes reports one at a time, each in a process that ends with it."""
+
+    def __init__(self, url: str) -> None:
+        """url: of the ledger's database."""
+        self._url = url
+        self._turn = asyncio.Lock()
+
+    async def report(self, legacy: str) -> Report:
+        """The report on a legacy's newest pair. Raises UnknownLegacy, LedgerUnavailable."""
+        return Report.model_validate_json(await self.document(legacy, "json"))
+
+    async def document(self, legacy: str, form: Form) -> bytes:
+        """The same, as JSON or as a page. Raises as `report`; a caller who leaves stops it."""
+        async with self._turn:
+            return await self._run({"url": self._url, "legacy": legacy, "form": form})
+
+    async def _run(self, job: dict[str, str]) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "service.shadow.report_process"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                # Not as an argument: the URL may hold a password, and arguments can be listed.
+                out, _ = await process.communicate(json.dumps(job).encode())
+        except TimeoutError:
+            raise LedgerUnavailable(f"the report took more than {TIMEOUT_S:.0f} s") from None
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+        return _read(process.returncode, out)
+
+
+def _read(status: int | None, out: bytes) -> bytes:
+    if status == ANSWERED:
+        return out
+    if status == REFUSED:
+        refusal = json.loads(out)
+        raise _CODES[refusal["code"]](refusal["detail"])
+    raise ServiceError(f"the report's process ended with {status}")

@@ -1,0 +1,99 @@
+"""Segments against scipy's exact tests, statsmodels' Holm and a planted regression."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, fisher_exact
+from statsmodels.stats.multitest import multipletests
+
+from service.statistics.intervals import wilson
+from service.statistics.paired import Pairs, paired_difference
+from service.statistics.segments import REST, UNKNOWN, grouped, rank_disagreement, rank_gaps
+
+N = 3000
+
+
+def desk(seed: int = 0) -> tuple[dict[str, list[str | None]], np.ndarray, np.ndarray]:
+    """Values in two dimensions, and whether challenger and incumbent were right."""
+    chance = np.random.default_rng(seed)
+    category = chance.choice(["billing", "technical", "sales", "rare"], N, p=[0.4, 0.4, 0.19, 0.01])
+    queue = np.where(chance.random(N) < 0.3, None, "payments")
+    dimensions = {"category": category.tolist(), "queue": queue.tolist()}
+    return dimensions, chance.random(N) < 0.88, chance.random(N) < 0.87
+
+
+def inside(values: Sequence[str | None], value: str) -> np.ndarray:
+    return np.array([(UNKNOWN if one is None else one) == value for one in values])
+
+
+def test_each_segment_is_the_exact_test_on_its_own_tickets() -> None:
+    dimensions, challenger, incumbent = desk()
+    for found in rank_gaps(dimensions, challenger, incumbent, least=1):
+        mask = inside(dimensions[found.dimension], found.value)
+        assert found.pairs == Pairs.from_right(challenger[mask], incumbent[mask])
+        oracle = binomtest(found.pairs.challenger, found.pairs.discordant, alternative="less")
+        assert found.p == pytest.approx(oracle.pvalue)
+        assert found.interval == paired_difference(found.pairs)
+        assert found.lost == int(incumbent[mask].sum()) - int(challenger[mask].sum())
+
+
+def test_each_disagreement_is_fishers_test_against_the_other_tickets() -> None:
+    dimensions, differs, _ = desk()
+    for found in rank_disagreement(dimensions, differs, least=1):
+        mask = inside(dimensions[found.dimension], found.value)
+        here, there = differs[mask], differs[~mask]
+        table = [[here.sum(), (~here).sum()], [there.sum(), (~there).sum()]]
+        assert found.p == pytest.approx(fisher_exact(table).pvalue)
+        assert found.interval == wilson(found.differing, found.n)
+        assert found.rate == pytest.approx(here.mean())
+
+
+def test_the_ranking_goes_by_p_with_holm_over_all_segments() -> None:
+    dimensions, challenger, incumbent = desk()
+    gaps = rank_gaps(dimensions, challenger, incumbent)
+    rates = rank_disagreement(dimensions, challenger != incumbent)
+    for values in ([(g.p, g.adjusted_p) for g in gaps], [(r.p, r.adjusted_p) for r in rates]):
+        raw, adjusted = zip(*values, strict=True)
+        assert list(raw) == sorted(raw)
+        assert adjusted == pytest.approx(multipletests(raw, method="holm")[1])
+
+
+def test_the_segments_of_a_dimension_add_up_to_all_tickets() -> None:
+    dimensions, challenger, incumbent = desk()
+    found = rank_gaps(dimensions, challenger, incumbent, least=50)
+    for dimension in dimensions:
+        parts = [one.pairs for one in found if one.dimension == dimension]
+        assert sum(pairs.n for pairs in parts) == N
+        assert sum(pairs.challenger for pairs in parts) == int((challenger & ~incumbent).sum())
+
+
+def test_a_planted_regression_is_the_worst_segment() -> None:
+    dimensions, challenger, incumbent = desk()
+    sales = inside(dimensions["category"], "sales")
+    lost = sales & (np.random.default_rng(1).random(N) < 0.2)
+    worst = rank_gaps(dimensions, challenger & ~lost, incumbent | lost)[0]
+    assert (worst.dimension, worst.value) == ("category", "sales")
+    assert worst.adjusted_p < 1e-4
+    worst_rate = rank_disagreement(dimensions, lost)[0]
+    assert (worst_rate.dimension, worst_rate.value) == ("category", "sales")
+
+
+def test_small_segments_and_those_beyond_the_most_join_the_rest() -> None:
+    values = ["a"] * 40 + ["b"] * 35 + ["c"] * 31 + ["d"] * 5 + [None] * 4
+    names, places = grouped(values, least=30, most=2)
+    assert names == ["a", "b", REST]
+    assert np.bincount(places).tolist() == [40, 35, 40]
+    assert grouped(values, least=1)[0] == ["a", "b", "c", "d", UNKNOWN]
+
+
+def test_a_dimension_with_one_value_says_nothing_new() -> None:
+    right = np.ones(50, dtype=bool)
+    assert rank_gaps({"language": ["en"] * 50}, right, right) == []
+    assert rank_disagreement({}, right) == []
+
+
+def test_other_lengths_are_refused() -> None:
+    right = np.ones(3, dtype=bool)
+    with pytest.raises(ValueError, match="queue needs 3 values, found 2"):
+        rank_gaps({"queue": ["a", "b"]}, right, right)
