@@ -52,7 +52,7 @@ same-run:
 	    { echo '$(OUT) was trained with another configuration than $(CONFIG): remove it, or set OUT=' >&2; exit 1; }
 
 test: $(INSTALLED)  ## the fast suite
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 test-slow: $(INSTALLED)  ## the rest of the suite
 	$(BIN)/pytest -m slow

@@ -56,6 +56,7 @@ def create_core(settings: Settings, log: Log | None = None) -> Core:
         config=config,
         legacies=legacies,
         metrics=metrics.shadow,
+        spare=leftover.spare,
     )
     bundles.listen(lambda _: witness.seats_changed())
     return Core(
@@ -85,11 +86,9 @@ def build_app(core: Core) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with core.ledger, core.bundles:
-            await core.promotion.restore()
-            async with core.witness:
-                yield
-                core.readiness.drop()
+        async with core.ledger, core.bundles, core.promotion, core.witness:
+            yield
+            core.readiness.drop()
 
     app = FastAPI(
         title="Harbor",

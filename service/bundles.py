@@ -6,7 +6,7 @@ One sits in the primary seat and answers; others may sit in a shadow's seat each
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -123,9 +123,16 @@ class Bundles:
         finally:
             held.give_back()
 
+    @contextlib.asynccontextmanager
+    async def unchanged(self) -> AsyncIterator[None]:
+        """Waits for a swap that is under way; none begins before the block ends."""
+        async with self._swapping:
+            yield
+
     def exchange(self, name: str) -> Bundle:
         """The active bundle and the one in a shadow's seat change places, between two tickets.
 
+        To be called within `unchanged`: a swap under way would replace what has just been seated.
         Both are open, so nothing is loaded and nothing can be refused. Returns the bundle that is
         active now. Raises UnknownLegacy, NotReady.
         """

@@ -124,10 +124,13 @@ class HarborClient:
         """How the legacies are doing. Raises as `route` does."""
         return self._ask(ShadowStatus, "GET", "/shadow")
 
-    def shadow_report(self, legacy: str | None = None) -> Report:
-        """The verdict on a legacy's pair, with its evidence. Raises as `route` does."""
+    def shadow_report(self, legacy: str | None = None, token: str = "") -> Report:
+        """The verdict on a legacy's pair, with its evidence. Raises as `route` does.
+
+        token: the admin token, to see the text that the ledger keeps of disagreements.
+        """
         params = _params(legacy=legacy, format="json")
-        return self._ask(Report, "GET", "/shadow/report", None, params)
+        return self._ask(Report, "GET", "/shadow/report", None, params, _bearer(token))
 
     def promote(self, token: str, **order: Any) -> SeatReply:
         """Seats the challenger. order: legacy, by, reason, force. Raises as `route` does."""
@@ -156,7 +159,9 @@ class HarborClient:
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Document:
-        reply = self._http.request(method, path, json=body, params=params or {}, headers=headers)
+        # A token may hold more than the ASCII that httpx would take for granted.
+        sent = httpx.Headers(headers, encoding="utf-8")
+        reply = self._http.request(method, path, json=body, params=params or {}, headers=sent)
         if reply.is_success:
             return kind.model_validate_json(reply.content)
         raise _refusal(reply)

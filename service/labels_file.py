@@ -6,6 +6,7 @@ One row a ticket with a column for each task, or one row a label with the column
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any, TextIO
 
 from service.shadow.spreadsheet import bare
 
-_IDS = {"ticket_id": "ticket_id", "id": "ticket_id", "request_id": "request_id"}
+# Where a row has both, `id` may well be that of the row.
+_IDS = {"id": "ticket_id", "ticket_id": "ticket_id", "request_id": "request_id"}
+_UNREADABLE = (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error)
 _EXTRAS = ("labelled_at", "source")
 
 
@@ -41,7 +44,7 @@ def read_labels(path: Path, tasks: Sequence[str]) -> Iterator[LabelledRow]:
             for row in reader:
                 if feedback := _feedback(row, columns):
                     yield LabelledRow(reader.line_num, feedback)
-        except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        except (csv.Error, *_UNREADABLE) as error:
             raise LabelsFileError(f"{path.name} row {reader.line_num + 1}: {error}") from None
 
 
@@ -59,7 +62,7 @@ def _delimiter(path: Path, stream: TextIO) -> str:
     try:
         head = stream.readline()
         stream.seek(0)
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except _UNREADABLE as error:
         raise LabelsFileError(f"{path.name} row 1: {error}") from None
     return ";" if head.count(";") > head.count(",") else ","
 
@@ -68,7 +71,7 @@ def _columns(path: Path, reader: "csv.DictReader[str]", tasks: Sequence[str]) ->
     """The columns that hold labels: those of the tasks, or none where there is a row a label."""
     try:
         names = list(reader.fieldnames or [])
-    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (csv.Error, *_UNREADABLE) as error:
         raise LabelsFileError(f"{path.name} row 1: {error}") from None
     if not any(name in _IDS for name in names):
         raise LabelsFileError(f"{path.name} needs a column ticket_id or request_id")

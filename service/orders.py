@@ -1,6 +1,7 @@
 """Command lines for a running server come in: final labels, promotions, deletions go out to it."""
 
 import getpass
+import os
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -27,6 +28,9 @@ Reason = Annotated[str, typer.Option(help="why, for the record")]
 
 HERE = "http://127.0.0.1:8080"
 _CHUNK = 500
+_ANSWER_S = 120.0
+# The server may need minutes for the evidence, and goes on when nobody waits for it any more.
+_PROMOTION_S = 900.0
 
 
 def promote(
@@ -40,15 +44,15 @@ def promote(
     ] = False,
 ) -> None:
     """Seats the challenger, if the verdict is to promote."""
-    order = {"legacy": legacy, "by": by or getpass.getuser(), "reason": reason, "force": force}
-    _show(_ask(url, lambda client: client.promote(token, **order)))
+    order = {"legacy": legacy, "by": by or _user(), "reason": reason, "force": force}
+    _show(_ask(url, lambda client: client.promote(token, **order), _PROMOTION_S))
 
 
 def rollback(
     legacy: Name = None, url: Url = HERE, by: By = "", reason: Reason = "", token: Token = ""
 ) -> None:
     """Seats the incumbent again, whatever the verdict."""
-    order = {"legacy": legacy, "by": by or getpass.getuser(), "reason": reason}
+    order = {"legacy": legacy, "by": by or _user(), "reason": reason}
     _show(_ask(url, lambda client: client.rollback(token, **order)))
 
 
@@ -115,9 +119,9 @@ def _chunks(rows: Iterator[LabelledRow]) -> Iterator[list[LabelledRow]]:
         yield chunk
 
 
-def _ask(url: str, question: Callable[[HarborClient], T]) -> T:
+def _ask(url: str, question: Callable[[HarborClient], T], timeout_s: float = _ANSWER_S) -> T:
     try:
-        with HarborClient(url, timeout_s=120.0) as client:
+        with HarborClient(url, timeout_s=timeout_s) as client:
             return question(client)
     except Refused as refusal:
         _fail(f"{refusal.code}: {refusal.problem.detail}")
@@ -125,11 +129,21 @@ def _ask(url: str, question: Callable[[HarborClient], T]) -> T:
         _fail(f"cannot ask {url}: {error}")
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # A container's user may have a number and no name.
+        return f"uid {os.getuid()}"
+
+
 def _show(done: SeatReply) -> None:
     moved = "takes the seat" if done.swapped else "keeps the seat"
     typer.echo(f"{done.bundle.version} ({done.bundle.digest}) {moved}")
     if not done.recorded:
-        typer.echo("the ledger is not available: a restart will not know of this", err=True)
+        typer.echo(
+            "the ledger is not available: a restart before it is back will not know of this",
+            err=True,
+        )
 
 
 def _fail(message: str) -> NoReturn:

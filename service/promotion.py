@@ -7,16 +7,18 @@ places and the legacy's role turns round.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os.path import abspath
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 from service.bundles import Bundle, Bundles
-from service.errors import Impossible, LedgerUnavailable, NotProven, UnknownLegacy
+from service.errors import Impossible, NotProven, ServiceError, UnknownLegacy
 from service.ledger.ledger import Ledger
 from service.ledger.records import Role, Seating
 from service.logs import Log
+from service.seats import SeatRecord, exchanges
 from service.settings import Settings
 from service.shadow.config import ShadowConfig
 from service.shadow.findings.document import Report
@@ -25,6 +27,8 @@ from service.shadow.opening import sides
 from service.shadow.reporting import Reporting
 
 Action = Literal["promote", "rollback"]
+
+_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Outcome:
 
 
 class Promotion:
-    """Who sits in the primary seat, and by which decision. One order at a time."""
+    """Who sits in the primary seat, and by which decision, while its `async with` is open."""
 
     def __init__(
         self,
@@ -71,28 +75,29 @@ class Promotion:
         self._bundles = bundles
         self._ledger = ledger
         self._log = log
-        self._turn = asyncio.Lock()
+        self._record = SeatRecord(ledger, log, self._restore)
+
+    async def __aenter__(self) -> Self:
+        """Seats the bundles as the recorded decisions on this very configuration left them.
+
+        Where the ledger cannot be read they sit as configured, and change places once it can.
+        """
+        if self._configured:
+            await self._record.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Decides nothing more."""
+        await self._record.__aexit__(kind, error, traceback)
 
     def role(self, legacy: str) -> Role:
         """The role of what runs in shadow under this name now."""
         return self._roles[legacy]
-
-    async def restore(self) -> None:
-        """Seats the bundles as the recorded decisions on this very configuration left them.
-
-        Where the ledger cannot be read the configuration's own seats stay, and the log says so.
-        """
-        if not self._configured or not self._ledger.on:
-            return
-        try:
-            seatings = await self._ledger.read(lambda store: store.seatings(1000))
-        except LedgerUnavailable as error:
-            self._log.error("seats unknown", reason=str(error), bundle="as configured")
-            return
-        for seating in reversed(seatings):
-            if seating.swapped and self._is_ours(seating):
-                self._exchange(seating.legacy)
-                self._log.info("seat restored", legacy=seating.legacy, by=seating.by)
 
     async def obey(self, order: Order, legacies: Mapping[str, Legacy]) -> Outcome:
         """Promotes or rolls back.
@@ -101,57 +106,57 @@ class Promotion:
         the verdict does not carry a promotion that is not forced; LedgerUnavailable where a
         promotion could not be recorded. Nothing has changed then.
         """
-        async with self._turn:
-            name = self._named(order.legacy)
-            rises = (self._roles[name] == "challenger") == (order.action == "promote")
-            if rises and self._configured[name].bundle is None:
-                raise Impossible(
-                    "a remote system cannot take the primary seat: route to it instead"
-                )
-            report = await self._evidence(
-                order, name, sides(self._bundles.active.digest, legacies[name])
-            )
-            seating = self._seating(order, name, rises, report, legacies)
-            recorded = await self._record(order, seating)
-            if rises:
-                self._exchange(name)
-            verdict = None if report is None else report.overall.verdict
-            self._log.warning(
-                order.action, legacy=name, swapped=rises, by=order.by, forced=order.force,
-                verdict=verdict, recorded=recorded,
-            )  # fmt: skip
-            return Outcome(self._bundles.active, name, rises, recorded, verdict)
-
-    async def _evidence(self, order: Order, name: str, pair: tuple[str, str]) -> Report | None:
-        """The report on the two models that sit there now; None where there is none."""
+        name = self._named(order.legacy)
+        self._rises(order, name)
+        # Outside of the turn: who rolls back does not wait for another one's report.
         report = await self._report(order, name)
-        if report is not None and (report.challenger, report.incumbent) != pair:
-            report = None  # Of two other models: what was proven of them proves nothing here.
-        proven = report is not None and report.overall.verdict == "promote"
-        if order.action == "promote" and not (proven or order.force):
-            reasons = "; ".join(report.overall.reasons) if report else "nothing was compared yet"
-            raise NotProven(f"the verdict on {name} is not to promote: {reasons}")
-        return report
+        async with self._record.turn(), self._bundles.unchanged():
+            return await self._seat(order, name, report, legacies)
+
+    async def _seat(
+        self, order: Order, name: str, report: Report | None, legacies: Mapping[str, Legacy]
+    ) -> Outcome:
+        rises = self._rises(order, name)
+        pair = sides(self._bundles.active.digest, legacies[name])
+        report = _evidence(order, name, report, pair)
+        seating = self._seating(order, name, rises, report, legacies)
+        recorded = await self._record.add(seating, must=order.action == "promote")
+        if rises:
+            self._exchange(name)
+        verdict = None if report is None else report.overall.verdict
+        self._log.warning(
+            order.action, legacy=name, swapped=rises, by=order.by, forced=order.force,
+            verdict=verdict, recorded=recorded,
+        )  # fmt: skip
+        return Outcome(self._bundles.active, name, rises, recorded, verdict)
+
+    def _rises(self, order: Order, name: str) -> bool:
+        """Whether what sits in the shadow is to answer. Raises Impossible."""
+        rises = (self._roles[name] == "challenger") == (order.action == "promote")
+        if rises and self._configured[name].bundle is None:
+            raise Impossible("a remote system cannot take the primary seat: route to it instead")
+        return rises
 
     async def _report(self, order: Order, name: str) -> Report | None:
+        """The evidence; what goes ahead whatever it says waits for it a moment only."""
+        optional = order.action == "rollback" or order.force
         try:
-            await self._ledger.flush()
-            return await self._reporting.report(name)
+            async with asyncio.timeout(_PATIENCE_S if optional else None):
+                await self._ledger.flush()
+                return await self._reporting.report(name)
         except UnknownLegacy:
             return None
-        except LedgerUnavailable:
-            if order.action == "promote":
+        except (ServiceError, TimeoutError) as error:
+            if not optional:
                 raise
+            self._log.warning("no evidence in time", legacy=name, reason=str(error))
             return None
 
-    async def _record(self, order: Order, seating: Seating) -> bool:
-        try:
-            await self._ledger.read(lambda store: store.seat(seating))
-        except LedgerUnavailable:
-            if order.action == "promote":
-                raise
-            return False
-        return True
+    async def _restore(self, newest: Sequence[Seating]) -> None:
+        async with self._bundles.unchanged():
+            for seating in exchanges(filter(self._is_ours, reversed(newest))):
+                self._exchange(seating.legacy)
+                self._log.info("seat restored", legacy=seating.legacy, by=seating.by)
 
     def _seating(
         self,
@@ -202,3 +207,16 @@ class Promotion:
             known = ", ".join(self._configured) or "none"
             raise UnknownLegacy(f"name one of the legacies that run: {known}")
         return name
+
+
+def _evidence(
+    order: Order, name: str, report: Report | None, pair: tuple[str, str]
+) -> Report | None:
+    """The report, if it is on the two models that sit there now. Raises NotProven."""
+    if report is not None and (report.challenger, report.incumbent) != pair:
+        report = None  # Of two other models: what was proven of them proves nothing here.
+    proven = report is not None and report.overall.verdict == "promote"
+    if order.action == "promote" and not (proven or order.force):
+        reasons = "; ".join(report.overall.reasons) if report else "nothing was compared yet"
+        raise NotProven(f"the verdict on {name} is not to promote: {reasons}")
+    return report

@@ -83,7 +83,8 @@ class Settings(BaseSettings):
     )
     admin_token: SecretStr | None = Field(
         None,
-        description="bearer token that promotes, rolls back and deletes; without one nobody can",
+        description="bearer token that promotes, rolls back, deletes, and sees kept text in a "
+        "report; without one nobody can",
     )
     grace_s: Seconds = Field(
         1.0,

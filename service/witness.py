@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import islice
 from types import TracebackType
 from typing import Self
@@ -22,7 +22,7 @@ from service.metrics import ShadowMetrics
 from service.shadow.config import ShadowConfig
 from service.shadow.legacy import Legacy
 from service.shadow.memory import recall, register
-from service.shadow.runner import Asked, Shadow, Standing
+from service.shadow.runner import Asked, Shadow, Standing, at_once
 
 EXCERPT = 400
 """Characters from which the language of a ticket is told."""
@@ -55,11 +55,14 @@ class Witness:
         config: ShadowConfig | None = None,
         legacies: Callable[[ShadowConfig], dict[str, Legacy]] = lambda _: {},
         metrics: ShadowMetrics | None = None,
+        spare: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
         """keeps_text: whether the ledger may. config: None where no legacy runs.
 
-        legacies: makes them, once the bundles are open.
+        legacies: makes them, once the bundles are open. spare: returns once callers leave a core
+        free.
         """
+        self._spare = spare
         self._ledger = ledger
         self._bundles = bundles
         self._log = log
@@ -83,6 +86,7 @@ class Witness:
             self._metrics,
             self._ledger.record,
             self._log,
+            spare=self._spare,
         )
         self.shadow = await shadow.__aenter__()
         await self._recall()
@@ -133,6 +137,7 @@ class Witness:
     async def _standing(self, shadow: Shadow, asked: Asked, wait_s: float | None) -> Standing:
         if asked.primary != self._bundles.active.digest:
             # Seats changed while the ticket was under way: the pair it belongs to sits no more.
+            shadow.miss(asked)
             return shadow.standing()
         if wait_s is not None and self._config is not None:
             return await shadow.answers(asked, min(wait_s, self._config.wait_s))

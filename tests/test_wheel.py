@@ -9,6 +9,7 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,13 +68,38 @@ def test_the_base_install_holds_no_training_stack(image: Path) -> None:
     assert found.stdout.strip() == "[]"
 
 
+def post(url: str, document: dict[str, Any]) -> Any:
+    body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as reply:
+        return json.load(reply)
+
+
 def test_the_wheel_serves_as_nobody_from_a_read_only_tree(image: Path) -> None:
+    """Its ledger cannot be written either: that costs the record, not the replies."""
     command = as_nobody([str(image / "venv" / "bin" / "harbor-serve")])
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
-    with serving(image / "bundle", program=command, cwd=Path("/"), env=environment) as server:
-        assert Path(f"/proc/{server.pid}").stat().st_uid != 0 or os.geteuid() != 0
-        ticket = json.dumps({"subject": "Invoice twice"}).encode()
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{server.url}/route", ticket, headers)
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            assert set(json.load(reply)["predictions"]) == {"category", "urgency", "queue"}
+    ledger = ("--ledger", f"sqlite:///{image}/ledger.db")
+    with serving(image / "bundle", *ledger, program=command, cwd=Path("/"), env=environment) as at:
+        assert Path(f"/proc/{at.pid}").stat().st_uid != 0 or os.geteuid() != 0
+        reply = post(f"{at.url}/route", {"subject": "Invoice twice"})
+        assert set(reply["predictions"]) == {"category", "urgency", "queue"}
+        with urllib.request.urlopen(f"{at.url}/metrics", timeout=30) as metrics:
+            assert b"harbor_ledger_up 0.0" in metrics.read()
+
+
+def test_the_wheel_brings_the_ledger_s_tables_and_the_report_s_page(
+    image: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "shadow.yaml"
+    legacy = {"name": "twin", "bundle": str(image / "bundle")}
+    config.write_text(json.dumps({"legacies": [legacy]}))
+    program = [str(image / "venv" / "bin" / "harbor-serve")]
+    with serving(image / "bundle", "--shadow", str(config), program=program, cwd=tmp_path) as at:
+        ticket = {"subject": "Invoice twice", "ticket_id": "7"}
+        told = post(f"{at.url}/route?shadow=wait", ticket)
+        assert told["shadow"]["twin"]["category"]["answer"]["agrees"]
+        labels = {"category": "billing"}
+        assert post(f"{at.url}/feedback", {"ticket_id": "7", "labels": labels})["matched"]
+        page = f"{at.url}/shadow/report?format=html"
+        with urllib.request.urlopen(page, timeout=60) as reply:
+            assert b"<!doctype html>" in reply.read()

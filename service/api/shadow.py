@@ -7,7 +7,7 @@ from service.api.body import read_json, validate
 from service.api.caller import while_connected
 from service.api.schema import BundleName, Forgotten, SeatReply, SeatRequest
 from service.api.visit import visit
-from service.auth import check_admin
+from service.auth import check_admin, is_admin
 from service.core import Core
 from service.errors import InvalidDocument, InvalidQuery, UnknownLegacy
 from service.promotion import Action, Order
@@ -29,11 +29,15 @@ class ShadowDesk:
         return Response(self._shadow().status().model_dump_json(), media_type=JSON)
 
     async def report(self, request: Request) -> Response:
-        """The verdict with all its evidence; `format=html` or a browser gets a page."""
+        """The verdict with all its evidence; `format=html` or a browser gets a page.
+
+        Text of tickets, where the ledger keeps any, is quoted for who sends the admin token.
+        """
         form: Form = "html" if _wants_page(request) else "json"
         legacy = self._legacy(request.query_params.get("legacy"))
         await self._core.ledger.flush()
-        work = self._core.reporting.document(legacy, form)
+        with_text = is_admin(request.headers, self._core.settings)
+        work = self._core.reporting.document(legacy, form, with_text=with_text)
         body = await while_connected(request.receive, work)
         return Response(body, media_type=HTML if form == "html" else JSON)
 

@@ -33,6 +33,10 @@ class Leftover:
             if self._busy < self._capacity:
                 self._freed.set()
 
+    async def spare(self) -> None:
+        """Returns once a core is free, for work that takes a moment alone: it holds no turn."""
+        await self._freed.wait()
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Waits until nobody else has a turn and a core is free; holds the turn while open."""

@@ -123,13 +123,15 @@ def _told(connection: Connection, ids: Sequence[str]) -> Mapping[str, dict[str, 
 
 def _finals(by_ticket: History, by_request: History) -> dict[str, tuple[Given, float]]:
     """By task: the label that counts, that of the request before that of the ticket, and when the
-    first of either came in.
+    first of its kind came in: the desk's own, or the review's where there is no other.
     """
     finals = {}
     for task in {**by_ticket, **by_request}:
         of_ticket, of_request = by_ticket.get(task, []), by_request.get(task, [])
-        first = min(given.received_at for given in (*of_ticket, *of_request))
-        finals[task] = current(of_request or of_ticket), first
+        everything = [*of_ticket, *of_request]
+        own = [given for given in everything if given.own] or everything
+        counting = current([given for given in of_request if given in own] or own)
+        finals[task] = counting, min(given.received_at for given in own)
     return finals
 
 

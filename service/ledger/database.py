@@ -1,5 +1,6 @@
 """A database's URL comes in; a SQLAlchemy engine that suits the ledger goes out."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from service.errors import LedgerRefused
 
 Mode = Literal["read", "write", "none"]
 """Which transaction a connection begins: one that reads, one that writes, or none at all."""
+
+FileId = tuple[int, int]
+"""Device and inode."""
 
 _BUSY_MS = 5_000
 _WRITE_MS = 10_000
@@ -68,6 +72,17 @@ def engine(url: URL) -> Engine:
     return created
 
 
+def file_id(url: URL) -> FileId | None:
+    """What tells SQLite's file from another one of the same name; None where there is no file."""
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return None
+    try:
+        found = os.stat(url.database)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 @contextmanager
 def transaction(engine: Engine, mode: Mode) -> Iterator[Connection]:
     """A connection within a transaction that is committed where nothing was raised."""
@@ -122,5 +137,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_postgresql(connection: Connection) -> None:
+    # Who locks a whole table must not hold up a reader for as long.
+    limits = f"SET LOCAL lock_timeout = {_WRITE_MS}"
     if connection.get_execution_options().get("harbor_mode") == "write":
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_WRITE_MS}")
+        limits += f"; SET LOCAL statement_timeout = {_WRITE_MS}"
+    connection.exec_driver_sql(limits)

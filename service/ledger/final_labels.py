@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, distinct, exists, func, select, union_all
 
-from service.ledger.records import FeedbackOutcome
+from service.ledger.records import REVIEW, FeedbackOutcome
 from service.ledger.rows import Row, pages
 from service.ledger.scope import FeedbackCounts, FeedbackReceipt, Unmatched
 from service.ledger.tables import decisions, feedback
@@ -27,14 +27,45 @@ class Given:
     source: str
 
     @property
-    def rank(self) -> tuple[float, int]:
-        """Of two labels the one of higher rank counts: decided later, else received later."""
+    def own(self) -> bool:
+        """Whether it came of the desk's own work, not of the review queue."""
+        return self.source != REVIEW
+
+    @property
+    def rank(self) -> tuple[bool, float, int]:
+        """Of two labels the one of higher rank counts: the desk's own, decided later, received
+        later.
+        """
         at = self.received_at if self.labelled_at is None else self.labelled_at
-        return at, self.number
+        return self.own, at, self.number
 
 
 History = dict[str, list[Given]]
 """By task."""
+
+
+class _Told:
+    """One history as the next label needs to know it, however long it is."""
+
+    def __init__(self, history: Sequence[Given]) -> None:
+        self._counting = current(history) if history else None
+        self._said = {(given.label, given.labelled_at, given.own) for given in history}
+
+    def add(self, new: Given) -> tuple[FeedbackOutcome, bool]:
+        """What a label is beside the earlier ones, and whether it is kept."""
+        counting, said = self._counting, (new.label, new.labelled_at, new.own)
+        if counting is not None:
+            repeats = new.label == counting.label if new.labelled_at is None else said in self._said
+            # What the desk says by itself is kept even where a review said it before.
+            if repeats and counting.own >= new.own:
+                return "duplicate", False
+        self._said.add(said)
+        if counting is not None and new.rank < counting.rank:
+            return "superseded", True
+        self._counting = new
+        if counting is None:
+            return "stored", True
+        return ("duplicate" if new.label == counting.label else "corrected"), True
 
 
 def current(history: Sequence[Given]) -> Given:
@@ -60,15 +91,17 @@ def add(connection: Connection, rows: Sequence[Row]) -> FeedbackReceipt:
         # Two batches that carry the same label at once would both take it for the first.
         connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
     known = {name: _known(connection, name, rows) for name in ("ticket_id", "request_id")}
+    told: dict[tuple[str, str, str], _Told] = {}
     fresh: list[Row] = []
     outcomes: list[FeedbackOutcome] = []
     for number, row in enumerate(rows, start=_highest(connection) + 1):
         name, owner = _owner(row)
-        history = known[name][owner][row["task"]]
-        outcome, keep = _judge(history, _given({**row, "number": number}))
+        where = (name, owner, row["task"])
+        if where not in told:
+            told[where] = _Told(known[name][owner][row["task"]])
+        outcome, keep = told[where].add(_given({**row, "number": number}))
         outcomes.append(outcome)
         if keep:
-            history.append(_given({**row, "number": number}))
             fresh.append(row)
     if fresh:
         connection.execute(feedback.insert(), fresh)
@@ -95,22 +128,6 @@ def counts(connection: Connection) -> FeedbackCounts:
     row = connection.execute(select(func.sum(each.c.n), func.count(), corrected).select_from(each))
     received, labelled, changed = row.one()
     return FeedbackCounts(int(received or 0), labelled, changed)
-
-
-def _judge(history: Sequence[Given], new: Given) -> tuple[FeedbackOutcome, bool]:
-    """What a label is beside the earlier ones, and whether it is kept."""
-    if not history:
-        return "stored", True
-    counting = current(history)
-    if new.labelled_at is None:
-        repeats = new.label == counting.label
-    else:
-        repeats = any((g.label, g.labelled_at) == (new.label, new.labelled_at) for g in history)
-    if repeats:
-        return "duplicate", False
-    if new.rank < counting.rank:
-        return "superseded", True
-    return ("duplicate" if new.label == counting.label else "corrected"), True
 
 
 def _known(connection: Connection, name: str, rows: Sequence[Row]) -> Mapping[str, History]:

@@ -3,17 +3,19 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from service.errors import LedgerUnavailable
 from service.ledger.faults import RecordRefusedError
 from service.ledger.preparation import Preparation
+from service.ledger.readers import Readers
 from service.ledger.records import FinalLabel, Record
 from service.ledger.scope import FeedbackReceipt, Forgotten
 from service.ledger.store import Store
+from service.ledger.tables import ID
 from service.ledger.writer import Writer
 from service.logs import Log
 from service.metrics.ledger import LedgerMetrics
@@ -24,6 +26,7 @@ T = TypeVar("T")
 _PRUNE_EVERY_S = 3_600.0
 _PRUNED_AT_ONCE = 2_000
 _READERS = 4
+_PATIENCE_S = 30.0
 _CHARACTERS = 64
 
 
@@ -42,15 +45,19 @@ class Ledger:
         *,
         clock: Callable[[], float] = time.time,
         detect_language: bool = False,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
-        """clock: seconds since the epoch. Raises LedgerRefused where the URL cannot be used."""
+        """clock: seconds since the epoch. patience_s: how long a caller waits for a store that
+        hangs. Raises LedgerRefused where the URL cannot be used.
+        """
+        self._patience_s = patience_s
         self._settings, self._metrics, self._clock = settings, metrics, clock
         self._fields = tuple(filter(None, map(str.strip, settings.ledger_metadata.split(","))))
         self._store = None if settings.ledger == "off" else Store(settings.ledger)
         self._writer: Writer | None = None
         self._prepare = Preparation(log, settings.ledger_text, detect_language)
         self._next_prune = float("-inf")
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-reader")
+        self._readers = Readers(_READERS, "ledger-reader")
         if self._store is not None:
             self._writer = self._new_writer(self._store, log)
 
@@ -71,7 +78,7 @@ class Ledger:
         traceback: TracebackType | None,
     ) -> None:
         """Writes what waits, for at most `drain_s` seconds; the rest is counted as `closing`."""
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._readers.close()
         if self._writer is not None and self._store is not None:
             await asyncio.to_thread(self._writer.close, self._settings.drain_s)
             self._store.close()
@@ -114,7 +121,7 @@ class Ledger:
 
         Raises LedgerUnavailable where the write failed; the records still wait then.
         """
-        await asyncio.wrap_future(self._on().flush())
+        await self._in_time(asyncio.wrap_future(self._on().flush()))
 
     async def feedback(self, labels: Sequence[FinalLabel]) -> FeedbackReceipt:
         """Keeps final labels, after the decisions that they may belong to.
@@ -144,15 +151,24 @@ class Ledger:
             raise LedgerUnavailable("the ledger's store has not been reached yet")
         store = cast("Store", self._store)
         try:
-            running = self._readers.submit(function, store)
+            running = self._readers.submit(partial(function, store))
         except RuntimeError as error:
             raise LedgerUnavailable("the ledger is closed") from error
-        return await asyncio.wrap_future(running)
+        return await self._in_time(asyncio.wrap_future(running))
 
     async def forget(self, ticket_id: str, *, everything: bool = False) -> Forgotten:
         """Deletes a ticket's text, or every row that belongs to it. Raises as `read` does."""
         await self.flush()
+        if len(ticket_id) > ID:
+            return Forgotten()  # No ticket has such an id, but another one may begin like it.
         return await self.read(lambda store: store.forget(ticket_id, everything=everything))
+
+    async def _in_time(self, answer: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await answer
+        except TimeoutError:
+            raise LedgerUnavailable("the ledger's store does not answer") from None
 
     def _on(self) -> Writer:
         if self._writer is None:

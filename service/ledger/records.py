@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+REVIEW = "review"
+"""The source of labels that were asked for because two models differ."""
+
 Outcome = Literal["compared", "dropped", "failed"]
 Role = Literal["incumbent", "challenger"]
 """What a shadowed model is: `incumbent` is to be replaced by the bundle that answers,
@@ -81,7 +84,8 @@ class FinalLabel:
     """An agent's final label for one task of a ticket; exactly one of the two ids is given.
 
     labelled_at: when the agent decided; of two labels the later one counts. source: who says so,
-    `agent` by default; labels of source `review` came from the review queue.
+    `agent` by default; one of source `review` came from the review queue, and counts only until
+    another comes: it was asked for because the models differ.
     """
 
     task: str
@@ -103,8 +107,8 @@ class Case:
     """One ticket's latest decision on one task, beside one legacy's outcome and the final label.
 
     labels: what the bundle that answered said, by task. finals: the final labels, by task.
-    labelled_at: when the final label of this task was first received; source: of the one that
-    counts.
+    labelled_at: when the final label of this task was first received, the review's aside if
+    another counts; source: of the one that counts.
     """
 
     decision_id: str

@@ -36,10 +36,8 @@ class Store:
     """The ledger's database: synchronous, safe to use from several threads and processes.
 
     Every method but the constructor and `close` raises LedgerUnavailable where the database cannot
-    be reached or fails.
-
-    SQLite runs in WAL mode with `synchronous=NORMAL`: what a method wrote survives the end of the
-    process, `kill -9` included; a power cut may take the last transactions, never the file.
+    be reached or fails. SQLite runs in WAL mode with `synchronous=NORMAL`: what a method wrote
+    survives `kill -9`; a power cut may take the last transactions, never the file.
     """
 
     def __init__(self, url: str) -> None:
@@ -49,6 +47,7 @@ class Store:
         """
         self._url = database.parse(url)
         self._engine = database.engine(self._url)
+        self._file: database.FileId | None = None
 
     def __enter__(self) -> Self:
         """As `open`."""
@@ -69,19 +68,26 @@ class Store:
         return self._url.set(query={}).render_as_string(hide_password=True)
 
     def open(self) -> None:
-        """Brings the tables up to date; several processes may do so at once.
+        """Brings the tables up to date; several processes may do so at once, and one again.
 
         Raises LedgerRefused where the store is newer than this code, or is another program's.
         """
         # Alembic costs a start 0.1 s, and who turns the ledger off does not need it.
         from service.ledger.migrate import migrate
 
+        self.close()
         try:
             with self._within("write") as connection:
                 migrate(connection)
+            self._file = database.file_id(self._url)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def in_place(self) -> bool:
+        """Whether SQLite's file is still the one that was opened; a deleted one takes writes."""
+        return self._file == database.file_id(self._url)
 
     def close(self) -> None:
         """Closes every connection; the store may be opened again."""
@@ -101,8 +107,8 @@ class Store:
         """Keeps final labels in one transaction, beside the earlier ones.
 
         now: seconds since the epoch; a label without a time of its own counts as decided then.
-        A label that repeats the one that counts, with a later time, is kept and a `duplicate`.
-        Raises RecordRefusedError where a label has not exactly one id, or a time is not finite.
+        One that repeats the one that counts, with a later time, is kept and a `duplicate`. Raises
+        RecordRefusedError where a label has not exactly one id, or a time is not finite.
         """
         new = [rows.feedback_row(label, now) for label in labels]
         with self._within("write") as connection:
@@ -111,9 +117,8 @@ class Store:
     def cases(self, scope: Scope) -> Iterator[Case]:
         """The comparisons of a scope, newest decision first, one for each ticket id and task.
 
-        A ticket's latest decision within the scope counts; decisions without a ticket id count
-        each. A final label by request id beats one by ticket id. Reads in pages while it is
-        iterated: exhaust it, or close it.
+        Of a ticket the latest decision in the scope counts; those without a ticket id count each. A
+        label by request id beats one by ticket id. Reads in pages: exhaust it, or close it.
         """
         with self._within("read") as connection:
             yield from cases.cases(connection, scope)
@@ -178,8 +183,7 @@ class Store:
     def forget(self, ticket_id: str, *, everything: bool = False) -> Forgotten:
         """Deletes a ticket's text, or every row that belongs to it; how many rows went.
 
-        On SQLite the bytes are overwritten, in the log file too, unless a reader still holds it:
-        then with the next checkpoint.
+        SQLite overwrites the bytes, in a log that a reader holds with the next checkpoint.
         """
         delete = retention.forget_everything if everything else retention.forget_text
         with self._within("write") as connection:
@@ -192,9 +196,9 @@ class Store:
     ) -> dict[str, int]:
         """Deletes the oldest decisions with all that belongs to them; how many, by reason.
 
-        reasons: `age` (older than keep_days), `size` (the store exceeds max_mb MiB). most:
-        decisions to delete in this call at most. Final labels go with the last decision that they
-        match; those that match none go with the decisions of their time.
+        reasons: `age` (older than keep_days), `size` (beyond max_mb MiB). most: decisions to delete
+        in this call. Final labels go with the last decision that they match; those that match none
+        go with the decisions of their time.
         """
         before = retention.before(now, keep_days)
         gone = {"age": 0, "size": 0}

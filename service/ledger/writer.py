@@ -17,6 +17,7 @@ from service.metrics.ledger import LedgerMetrics
 _BATCH = 2_000
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
+_MOST_ASKED = 10_000
 
 
 class Writer:
@@ -90,6 +91,9 @@ class Writer:
     def flush(self) -> "Future[None]":
         """Done once all that was put before is written; raises LedgerUnavailable if that fails."""
         future: Future[None] = Future()
+        if len(self._asked) >= _MOST_ASKED:
+            future.set_exception(LedgerUnavailable("too many wait for the ledger's store"))
+            return future
         self._asked.append(future)
         self._wake.set()
         if self._abandoned.is_set() or not self._thread.is_alive():
@@ -155,11 +159,15 @@ class Writer:
             return False
 
     def _open(self) -> None:
-        if not self._opened:
-            self._store.open()
-            self._opened = True
-            self._metrics.opened()
-            self._succeeded()
+        if self._opened and self._store.in_place:
+            return
+        if self._opened:
+            self._log.error("the ledger's file was taken away", store=self._store.url)
+        self._opened = False
+        self._store.open()
+        self._opened = True
+        self._metrics.opened()
+        self._succeeded()
 
     def _drain(self) -> None:
         """Writes what waited when it began: what comes meanwhile must not hold up a flush."""

@@ -1,7 +1,7 @@
 """Offered tickets and their outcomes come in; counts, metrics and the ledger's records go out."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from service.ledger.records import Comparison
@@ -21,7 +21,8 @@ from service.shadow.noise import Noise
 class Surroundings:
     """What the lanes of all legacies share.
 
-    record: takes each outcome, for the ledger. clock: in seconds.
+    record: takes each outcome, for the ledger. clock: in seconds. spare: returns once callers leave
+    a core free; an in-process bundle waits for its turn by itself.
     """
 
     config: ShadowConfig
@@ -30,6 +31,7 @@ class Surroundings:
     record: Callable[[Comparison], None]
     log: Log
     clock: Callable[[], float]
+    spare: Callable[[], Awaitable[None]]
 
 
 class Books:
@@ -62,6 +64,13 @@ class Books:
         for task in errand.tasks:
             self._accounts[task].offer()
             self._around.metrics.offered(self._legacy, task)
+
+    def miss(self, errand: Errand) -> None:
+        """A ticket of an earlier pair of models: it counts as dropped, and in no disagreement."""
+        for task in errand.tasks:
+            self._accounts[task].offer()
+            self._around.metrics.offered(self._legacy, task)
+        self.drop(errand, "swapped")
 
     def drop(self, errand: Errand, reason: str) -> None:
         """An errand ends without an answer to compare, through no fault of the legacy's."""

@@ -4,6 +4,7 @@ What reads the record is imported by the command that needs it: scipy alone take
 `harbor-serve run` starts through this file too.
 """
 
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -47,7 +48,7 @@ def report(
     except ServiceError as error:
         _fail(error)
     if out is not None:
-        out.write_text(render(found), encoding="utf-8")
+        _write(out, render(found))
     typer.echo(found.model_dump_json(indent=2) if json else _in_short(found))
 
 
@@ -68,8 +69,9 @@ def review(
             chosen = read_review(store, legacy, n, seed=seed)
     except ServiceError as error:
         _fail(error)
-    with out.open("w", encoding="utf-8", newline="") as file:
-        written = write_csv(chosen, file)
+    table = StringIO(newline="")
+    written = write_csv(chosen, table)
+    _write(out, table.getvalue())
     typer.echo(f"{written} disagreements to {out}; then: harbor-serve feedback {out}")
 
 
@@ -100,6 +102,13 @@ def replay(
         render(run(Settings(bundle=bundle, ledger=ledger), job))
     except (ServiceError, RecordRefusedError) as error:
         _fail(error)
+
+
+def _write(out: Path, text: str) -> None:
+    try:
+        out.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        _fail(ValueError(f"{out} cannot be written: {error.strerror}"))
 
 
 def _existing(url: str) -> Store:

@@ -8,6 +8,7 @@ from typing import Self
 import httpx
 
 from service.shadow.legacy import LegacyFailedError
+from service.shadow.transport import Transport
 
 MAX_REPLY_BYTES = 64 * 1024
 """Room for a thousand probabilities of each of three tasks. Nobody gets a word in while JSON is
@@ -15,16 +16,9 @@ parsed, so this also bounds for how long a wrong reply can hold callers up: mill
 """
 
 
-def open_transport(connections: int) -> httpx.AsyncBaseTransport:
-    """HTTP/1.1 with at most this many connections, kept alive between tickets.
-
-    A bare transport and no client: no redirects, cookies, proxies or `.netrc` from the environment,
-    and no log line that quotes the URL. `SSL_CERT_FILE` is honoured.
-    """
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    return httpx.AsyncHTTPTransport(
-        verify=httpx.create_ssl_context(), limits=limits, trust_env=False
-    )
+def open_transport(url: httpx.URL, connections: int) -> httpx.AsyncBaseTransport:
+    """To the URL's host, with at most this many connections. `SSL_CERT_FILE` is honoured."""
+    return Transport(url, connections, MAX_REPLY_BYTES, httpx.create_ssl_context())
 
 
 class Connection:

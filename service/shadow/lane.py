@@ -70,6 +70,10 @@ class Lane:
             self.books.drop(errand, "queue_full")
         return errand
 
+    def miss(self, asked: Asked) -> None:
+        """A ticket that was answered before the seats changed: it is not asked about."""
+        self.books.miss(self._errand(asked, None))
+
     def pass_over(self, asked: Asked) -> None:
         """A ticket that sampling left out; it still says which models are at work."""
         self.books.disagreements.turn((asked.primary, self.legacy.identity))
@@ -117,6 +121,8 @@ class Lane:
             errand = await self._line.take()
             self._asking.add(errand)
             try:
+                if self.legacy.kind != "bundle":
+                    await self._around.spare()
                 await self._run(errand)
             except Exception as error:
                 # Nothing of the kind is known; one ticket's end must not be that of the worker.

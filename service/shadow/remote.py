@@ -64,9 +64,10 @@ class RemoteLegacy:
         self._dialect = _dialect(config, self._tasks)
         self._identity = _identity(config)
         self._translation = Translation(config.labels, primary)
-        self._connection = Connection(
-            transport or open_transport(config.connections), config.timeout_s
-        )
+        if transport is None:
+            url = httpx.URL(_remote(config).url.value)
+            transport = open_transport(url, config.connections)
+        self._connection = Connection(transport, config.timeout_s)
         self._breaker = Breaker(
             config.breaker.failures, config.breaker.cooldown_s, on_change=on_circuit, clock=clock
         )

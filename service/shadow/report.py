@@ -100,10 +100,17 @@ def in_force(met: Met, tasks: Sequence[str]) -> PlanInForce:
     )
 
 
-def read_report(store: Store, legacy: str | None = None, made_at: float | None = None) -> Report:
+def read_report(
+    store: Store,
+    legacy: str | None = None,
+    made_at: float | None = None,
+    *,
+    with_text: bool = True,
+) -> Report:
     """The report on the newest pair of models of a legacy; of the newest legacy where None.
 
-    made_at: seconds since the epoch, now where None. Raises UnknownLegacy where the ledger knows
+    made_at: seconds since the epoch, now where None. with_text: whether it may quote the redacted
+    text of disagreements, where the ledger keeps any. Raises UnknownLegacy where the ledger knows
     no such pair, LedgerUnavailable.
     """
     met = read_met(store, legacy)
@@ -114,7 +121,7 @@ def read_report(store: Store, legacy: str | None = None, made_at: float | None =
         {task: store.cases(scope(met, task)) for task in tasks},
         time.time() if made_at is None else made_at,
         {task: {name: store.cases(scope(rivals[name], task)) for name in rivals} for task in tasks},
-        store.texts,
+        store.texts if with_text else no_texts,
     )
 
 

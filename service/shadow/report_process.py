@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from service.errors import LedgerUnavailable, UnknownLegacy
+from service.errors import LedgerRefused, LedgerUnavailable, UnknownLegacy
 from service.ledger.store import Store
 from service.shadow.page import render
 from service.shadow.report import read_report
@@ -17,8 +17,8 @@ def main() -> None:
     job = json.load(sys.stdin)
     try:
         with Store(job["url"]) as store:
-            report = read_report(store, job["legacy"])
-    except (UnknownLegacy, LedgerUnavailable) as error:
+            report = read_report(store, job["legacy"], with_text=job["with_text"])
+    except (UnknownLegacy, LedgerUnavailable, LedgerRefused) as error:
         sys.stdout.write(json.dumps({"code": error.code, "detail": str(error)}))
         sys.exit(REFUSED)
     sys.stdout.write(render(report) if job["form"] == "html" else report.model_dump_json())

@@ -8,16 +8,25 @@ import asyncio
 import contextlib
 import json
 import sys
-from typing import Literal
+from typing import Any, Literal
 
-from service.errors import LedgerUnavailable, ServiceError, UnknownLegacy
+from service.errors import (
+    LedgerRefused,
+    LedgerUnavailable,
+    Overloaded,
+    ServiceError,
+    UnknownLegacy,
+)
 from service.shadow.findings.document import Report
 
 Form = Literal["json", "html"]
 
 TIMEOUT_S = 600.0
+MOST, RETRY_S = 4, 10.0
+"""Reports under way and waiting, and when to come back where there are as many."""
+
 _CODES: dict[str, type[ServiceError]] = {
-    kind.code: kind for kind in (UnknownLegacy, LedgerUnavailable)
+    kind.code: kind for kind in (UnknownLegacy, LedgerUnavailable, LedgerRefused)
 }
 ANSWERED, REFUSED = 0, 3
 """How the process ends: with a document, or with why there is none."""
@@ -30,17 +39,29 @@ class Reporting:
         """url: of the ledger's database."""
         self._url = url
         self._turn = asyncio.Lock()
+        self._under_way = 0
 
     async def report(self, legacy: str) -> Report:
         """The report on a legacy's newest pair. Raises UnknownLegacy, LedgerUnavailable."""
         return Report.model_validate_json(await self.document(legacy, "json"))
 
-    async def document(self, legacy: str, form: Form) -> bytes:
-        """The same, as JSON or as a page. Raises as `report`; a caller who leaves stops it."""
-        async with self._turn:
-            return await self._run({"url": self._url, "legacy": legacy, "form": form})
+    async def document(self, legacy: str, form: Form, *, with_text: bool = False) -> bytes:
+        """The same, as JSON or as a page. Raises as `report`; a caller who leaves stops it.
 
-    async def _run(self, job: dict[str, str]) -> bytes:
+        with_text: whether it may quote what the ledger keeps of the tickets' text. Raises
+        Overloaded where too many wait already.
+        """
+        job = {"url": self._url, "legacy": legacy, "form": form, "with_text": with_text}
+        if self._under_way >= MOST:
+            raise Overloaded(f"{MOST} reports are under way already", RETRY_S)
+        self._under_way += 1
+        try:
+            async with self._turn:
+                return await self._run(job)
+        finally:
+            self._under_way -= 1
+
+    async def _run(self, job: dict[str, Any]) -> bytes:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "service.shadow.report_process"),
             stdin=asyncio.subprocess.PIPE,

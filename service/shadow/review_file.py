@@ -7,7 +7,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
-from service.ledger.records import Case
+from service.ledger.records import REVIEW, Case
 from service.shadow.findings.examples import confidences
 from service.shadow.spreadsheet import guarded
 
@@ -22,7 +22,6 @@ COLUMNS = (
     "label",
     "source",
 )
-SOURCE = "review"
 
 
 def write_csv(cases: Iterable[Case], to: TextIO) -> int:
@@ -50,4 +49,4 @@ def _row(case: Case) -> Iterator[str]:
     yield str(case.challenger_label)
     yield "" if challenger is None else f"{challenger:.4f}"
     yield ""
-    yield SOURCE
+    yield REVIEW

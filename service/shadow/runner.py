@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,10 @@ Standing = dict[str, dict[str, ShadowTask]]
 """By legacy, then by task."""
 
 
+async def at_once() -> None:
+    """Where nobody else needs the cores."""
+
+
 class Shadow:
     """Asks the legacies what they say to routed tickets, while its `async with` is open.
 
@@ -42,11 +46,15 @@ class Shadow:
         record: Callable[[Comparison], None],
         log: Log,
         clock: Callable[[], float] = time.monotonic,
+        spare: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
-        """tasks: of the bundle that answers now. record: takes each outcome, for the ledger."""
+        """tasks: of the bundle that answers now. record: takes each outcome, for the ledger.
+
+        spare: returns once callers leave a core free.
+        """
         # The others may be ahead of a legacy by all that may wait for it, twice over.
         self._noise = Noise(config.window, 2 * config.queue + 256, metrics)
-        around = Surroundings(config, metrics, self._noise, record, log, clock)
+        around = Surroundings(config, metrics, self._noise, record, log, clock, spare)
         self._lanes = {legacy.name: Lane(legacy, around) for legacy in legacies}
         self._config, self._tasks, self._log = config, tasks, log
         self._legacies = AsyncExitStack()
@@ -93,6 +101,12 @@ class Shadow:
                     lane.offer(asked)
                 else:
                     lane.pass_over(asked)
+
+    def miss(self, asked: Asked) -> None:
+        """A ticket that was answered before the seats changed: dropped as `swapped`."""
+        for lane in self._lanes.values():
+            with self._harmless():
+                lane.miss(asked)
 
     def standing(self) -> Standing:
         """The running disagreements, as every reply carries them."""

@@ -1,6 +1,7 @@
 """A cell of a CSV file comes in; one that no spreadsheet runs as a formula goes out, and back."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Of OWASP's page on CSV injection; the wide signs are formulas to an East Asian spreadsheet."""
 _GUARD = "'"
 
 

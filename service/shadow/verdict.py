@@ -14,29 +14,40 @@ CHECKED = {
     "feedback_bias": "The tickets with a final label differ strongly from those without one",
 }
 
+STRANGE = 30
+"""Labels after which it is no chance that neither model was ever right."""
+BEHEADED = (
+    "The test has outgrown the report, which reads the newest tickets alone: its first labels are "
+    "missing. Changing the plan begins a new test; sampling fewer tickets lets it run for longer."
+)
+
 
 def judge_task(
     test: Test,
     guards: Sequence[GuardState],
     checks: Sequence[Check],
     needed: tuple[int | None, int | None] = (None, None),
+    *,
+    beheaded: bool = False,
 ) -> Judgement:
     """The verdict on one task.
 
     needed: labels still missing to promote and to roll back at the gap seen so far, None where
     more would not do it. The evidence may be watched at any time: each side counts at its best.
+    beheaded: the test's first tickets are no longer among those that were read. Its evidence then
+    begins anew at every look, and no error rate holds for that.
     """
-    promoting = [side for at, side in enumerate(test.sides) if at != 1]
+    if beheaded:
+        return Judgement(verdict="keep", reasons=(BEHEADED,))
     if rolls_back(test):
         return Judgement(verdict="roll_back", reasons=_against(test))
-    blocks = (*_guarded(guards), *_checked(checks))
-    shown = all(side.proven for side in promoting)
+    blocks = (*_guarded(guards), *_checked(checks), *_turned(test))
+    shown = all(side.proven for side in _promoting(test))
     if shown and not blocks:
         return Judgement(verdict="promote", reasons=(*_for(test), *_kept(guards)), labels_needed=0)
     reasons = (*(_for(test) if shown else _open(test, needed)), *blocks)
-    return Judgement(
-        verdict="keep", reasons=reasons, labels_needed=_missing(shown, guards, checks, needed)
-    )
+    missing = None if _turned(test) else _missing(shown, guards, checks, needed)
+    return Judgement(verdict="keep", reasons=reasons, labels_needed=missing)
 
 
 def rolls_back(test: Test) -> bool:
@@ -63,6 +74,26 @@ def judge(tasks: Mapping[str, Judgement]) -> Judgement:
     return Judgement(verdict="keep", reasons=reasons, labels_needed=needed)
 
 
+def _promoting(test: Test) -> list[Side]:
+    return [side for at, side in enumerate(test.sides) if at != 1]
+
+
+def _turned(test: Test) -> tuple[str, ...]:
+    """Why a proof of earlier days no longer promotes: the gap has gone back beyond its bound."""
+    if test.gap is None:
+        return ()
+    ahead = [
+        test.gap > side.bound if side.claim == "gap_above" else test.gap < side.bound
+        for side in _promoting(test)
+        if side.proven
+    ]
+    if all(ahead):
+        return ()
+    return (
+        "By now the gap is on the other side of what was shown: the tickets or a model changed.",
+    )
+
+
 def _for(test: Test) -> tuple[str, ...]:
     good = test.sides[0]
     lines = [f"{_claim(good)} {_proof(good)}"]
@@ -82,7 +113,9 @@ def _against(test: Test) -> tuple[str, ...]:
 def _open(test: Test, needed: tuple[int | None, int | None]) -> tuple[str, ...]:
     if not test.labels:
         return ("No final label counts for this test yet.",)
-    unproven = next(side for at, side in enumerate(test.sides) if at != 1 and not side.proven)
+    if test.labels >= STRANGE and test.counts.neither == test.labels:
+        return ("No final label is one that either model gave: are they in the task's words?",)
+    unproven = next(side for side in _promoting(test) if not side.proven)
     aim = f"Not yet proven: {_claim(unproven)[0].lower()}{_claim(unproven)[1:]}"
     return (aim, _hope(*needed), *_horizon(test.mcnemar))
 

@@ -1,8 +1,9 @@
 """A bundle and a legacy come in; what the legacy in shadow costs the callers' p99 goes out.
 
 Seven servers on one bundle stand side by side and differ in their shadow alone. One at a time is
-loaded, for a short slot, in an order drawn anew each round, so that they share the machine's
-moods. `off, again` is a second server without a shadow: what it shows is the method's noise.
+loaded, for a slot so short that they share the machine's moods, in an order drawn anew each round.
+`off, again` is a second server without a shadow: what it shows is the method's noise. As root on a
+machine with other work, `nice -n -15` keeps that out of the figures.
 """
 
 import asyncio
@@ -33,6 +34,9 @@ from tests.benchmarks.shadow_servers import (
     side_by_side,
 )
 
+HEADER = (
+    "legacy", "requests", "failed", "p50", "p99", "p99 over off", "compared / all offered",
+)  # fmt: skip
 BOUND = 1.10
 PROOFS = {
     **dict.fromkeys(("healthy", "slow", IN_PROCESS), "compared"),
@@ -138,40 +142,38 @@ def main(
     legacy_bundle: Annotated[
         Path | None, typer.Option(help="the in-process legacy; by default the same bundle")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=2, help="slots of each server")] = 25,
-    slot_s: Annotated[float, typer.Option(min=0.5, help="seconds of a slot")] = 4.0,
+    rounds: Annotated[int, typer.Option(min=2, help="slots of each server")] = 100,
+    slot_s: Annotated[float, typer.Option(min=0.5, help="seconds of a slot")] = 1.5,
     share: Annotated[float, typer.Option(help="of the capacity that is asked for")] = 0.3,
 ) -> None:
     """The callers' p99 with a legacy in shadow over that without; fails where a bound is missed."""
     legacy = legacy_bundle or bundle
     bodies = [desk.as_body(ticket.subject, ticket.body) for ticket in desk.tickets(500)]
     calls_s = lone_calls_s(legacy, bodies)
-    call_s = float(np.median(calls_s))
+    # Tails are compared, so the call is one of the tail as well.
+    call_s = float(np.percentile(calls_s, 99))
     with tempfile.TemporaryDirectory() as name, side_by_side(bundle, legacy, Path(name)) as urls:
         capacity = capacity_per_s(urls[OFF], bodies)
         settle(urls[OFF])
         found = measure(urls, bodies, share * capacity, rounds, slot_s)
-    header = (
-        "legacy",
-        "requests",
-        "failed",
-        "p50",
-        "p99",
-        "p99 over off",
-        "compared / all offered",
-    )
     facts = {
         **device.facts(),
         "capacity": f"{capacity:.0f} tickets/s",
         "load": f"{share * capacity:.0f} tickets/s",
-        "one legacy call": f"{call_s * 1e3:.1f} ms (p99 {np.percentile(calls_s, 99) * 1e3:.1f} ms)",
+        "one legacy call": f"{np.median(calls_s) * 1e3:.1f} ms (p99 {call_s * 1e3:.1f} ms)",
     }
-    table.show(f"{rounds} rounds of {slot_s:g} s", header, rows(found), facts)
-    extra = difference(found[IN_PROCESS].slots, found[OFF].slots)
-    print(f"in-process less off: {extra.value * 1e3:.1f} ms, at most {extra.high * 1e3:.1f} ms")
+    table.show(f"{rounds} rounds of {slot_s:g} s", HEADER, rows(found), facts)
+    print(in_process(found))
     wrong = faults(found, call_s)
     print(*wrong, sep="\n")
     sys.exit(bool(wrong))
+
+
+def in_process(found: Mapping[str, Measured]) -> str:
+    """How much an in-process legacy adds to the callers' p99, in words."""
+    extra = difference(found[IN_PROCESS].slots, found[OFF].slots)
+    bounds = f"[{extra.low * 1e3:.1f}, {extra.high * 1e3:.1f}]"
+    return f"{IN_PROCESS} less off: {extra.value * 1e3:.1f} ms {bounds}"
 
 
 def _words(estimate: Estimate) -> str:

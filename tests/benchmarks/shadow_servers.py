@@ -22,11 +22,11 @@ from tests.service.shadow.remote_systems import Mode, json_config
 OFF, AGAIN, IN_PROCESS = "off", "off, again", "in-process"
 REMOTE = tuple(mode for mode in get_args(Mode) if mode != "wrong-shaped")
 NAMES = (OFF, AGAIN, *REMOTE, IN_PROCESS)
-# A short queue that is given up soon: what a slot leaves behind is gone before the next one. The
-# breaker stays closed, so that the legacy is asked all the time.
-QUEUE = {"queue": 100, "max_age_s": 2.0}
-NEVER_OPEN = {"failures": 10_000}
-DELAY_MS = 5.0
+# What a slot leaves behind is given up soon, so that it is gone before the next one. The breaker
+# stays closed, so that the legacy is asked all the time.
+SHORT_QUEUE = {"queue": 100, "max_age_s": 1.0}
+ALWAYS_ASKED = {"timeout_s": 1.0, "breaker": {"failures": 10_000}}
+DELAY_MS = 2.0
 SETTLED_WITHIN_S = 10.0
 _START_S = 20.0
 
@@ -43,12 +43,14 @@ def side_by_side(bundle: Path, legacy: Path, folder: Path) -> Iterator[dict[str,
             if name in REMOTE:
                 url = stack.enter_context(remote(name, labels))
                 asked = json_config(url, *labels)
-                entry = {"name": "legacy", "json": asked, "breaker": NEVER_OPEN}
+                entry = {"name": "legacy", "json": asked, **ALWAYS_ASKED}
             elif name == IN_PROCESS:
                 entry = {"name": "legacy", "bundle": str(legacy.resolve())}
             if entry is not None:
                 path = folder / f"{name}.yaml"
-                path.write_text(yaml.safe_dump({**QUEUE, "legacies": [entry]}), encoding="utf-8")
+                path.write_text(
+                    yaml.safe_dump({**SHORT_QUEUE, "legacies": [entry]}), encoding="utf-8"
+                )
                 flags += ["--shadow", str(path)]
             found[name] = stack.enter_context(serving(bundle, *flags)).url
         yield found

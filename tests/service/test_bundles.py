@@ -220,6 +220,18 @@ async def test_a_lease_outlasts_an_exchange_and_a_reload_follows_the_bundle_to_i
         await _retired(bundles)
 
 
+async def test_an_exchange_waits_for_a_swap_that_is_under_way(shelf: dict[str, Path]) -> None:
+    async with Bundles(_settings(shelf["one"]), shadows={"old": shelf["two"]}) as bundles:
+        reloading = asyncio.create_task(bundles.reload())
+        await asyncio.sleep(0)
+        async with bundles.unchanged():
+            assert reloading.done()
+            bundles.exchange("old")
+        await reloading
+        assert [bundle.manifest.version for bundle in bundles.open] == ["two", "one"]
+        await _retired(bundles)
+
+
 async def test_only_batches_of_the_bundle_that_answers_are_reported(shelf: dict[str, Path]) -> None:
     reported: list[int] = []
     bundles = Bundles(

@@ -73,3 +73,16 @@ def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None
     (tmp_path / "bad.csv.gz").write_bytes(b"no gzip at all")
     with pytest.raises(LabelsFileError, match="row 1"):
         list(read_labels(tmp_path / "bad.csv.gz", TASKS))
+
+
+def test_a_corrupt_archive_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "night.csv.gz"
+    file.write_bytes(gzip.compress(b"ticket_id,category\n" + b"1,x\n" * 1000)[:12] + b"\xff" * 40)
+    with pytest.raises(LabelsFileError, match=r"night\.csv\.gz row 1"):
+        list(read_labels(file, TASKS))
+
+
+def test_the_ticket_s_id_beats_the_row_s(tmp_path: Path) -> None:
+    for header, line in (("id,ticket_id", "7,8"), ("ticket_id,id", "8,7")):
+        (row,) = read_labels(write(tmp_path / "a.csv", f"{header},queue\n{line},a\n"), TASKS)
+        assert row.feedback["ticket_id"] == "8"

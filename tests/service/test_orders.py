@@ -92,7 +92,7 @@ def test_the_report_is_read_from_the_ledger_alone(
 ) -> None:
     server, root = desk
     with HarborClient(server.url) as client:
-        over_http = client.shadow_report()
+        over_http = client.shadow_report(token=TOKEN)
     page, ledger = tmp_path / "report.html", f"sqlite:///{root}/ledger.db"
     command = ["shadow", "report", "--ledger", ledger]
     done = CliRunner().invoke(app, [*command, "--json", "--out", str(page)])

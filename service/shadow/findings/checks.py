@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from service.ledger.records import Case
+from service.ledger.records import REVIEW, Case
 from service.shadow.findings.dimensions import columns
 from service.shadow.findings.disagreement import compared, differs
-from service.shadow.findings.labelled import REVIEW
 from service.shadow.findings.proofs import Check, ShiftRow
 from service.shadow.plan import Criterion
 from service.statistics.shift import Shift, shifts
@@ -16,10 +15,24 @@ LEAST = 30
 STRONG_DIFFERENCE = 0.25
 """Standardised difference from which two groups no longer stand for each other (Stuart 2010)."""
 STRONG_P, WEAK_P = 0.01, 0.05
+LEAST_DIFFERING = 0.9
+"""Least share of disagreements among labelled cases over that among all, where a margin is tested.
+
+Cases on which the two agree have no gap: every disagreement that goes unlabelled draws the observed
+gap towards 0, and so a model that is worse by the margin to this side of it.
+"""
 LEAST_LOST = 0.01
 """Share of answers whose loss can matter at all."""
 
-AGREEMENT = "agreement"
+AGREEMENT, DIFFERENT = "agreement", "different"
+DELAY = "label delay"
+"""Who alone was right on the tickets that were labelled sooner, against those labelled later."""
+SLOW = 0.1
+"""Share of the test's time that nine decisive labels in ten may take, before lateness matters.
+
+A ticket that the answering model got wrong tends to be closed later; while many of those are still
+open, that model looks too good.
+"""
 
 
 def drop_bias(cases: Sequence[Case]) -> Check:
@@ -33,13 +46,18 @@ def drop_bias(cases: Sequence[Case]) -> Check:
 def feedback_bias(cases: Sequence[Case], criterion: Criterion) -> Check:
     """Whether compared cases that agents labelled look like those that nobody did.
 
-    Labels from the review queue belong to neither. Where superiority is asked, agents may label
-    disagreements more often: that leaves the sign of the gap as it is.
+    Where superiority is asked, agents may label disagreements more or less often: that leaves the
+    sign of the gap as it is. Labels from the review queue belong to neither then. Where a margin is
+    asked, they stand with the unlabelled ones: they do not count, and all are disagreements.
     """
-    those = [case for case in cases if case.source != REVIEW]
-    known = [case for case in those if case.final_label is not None]
-    unknown = [case for case in those if case.final_label is None]
-    blind = (AGREEMENT,) if criterion == "superiority" else ()
+    superior = criterion == "superiority"
+    known = [case for case in cases if case.final_label is not None and case.source != REVIEW]
+    unknown = [
+        case
+        for case in cases
+        if case.final_label is None or (case.source == REVIEW and not superior)
+    ]
+    blind = (*([AGREEMENT] if superior else []), *([] if _slow(known) else [DELAY]))
     return _check("feedback_bias", known, unknown, blind)
 
 
@@ -56,17 +74,52 @@ def _check(
         return Check(name=name, state=state, n=n, others=others, rows=())
     found = columns([*first, *second], final=False)
     if name == "feedback_bias":
-        said = ["different" if differs(case) else "same" for case in (*first, *second)]
+        said = [DIFFERENT if differs(case) else "same" for case in (*first, *second)]
         found[AGREEMENT] = [*said]
+    groups = {key: (column[:n], column[n:]) for key, column in found.items()}
+    if name == "feedback_bias":
+        groups[DELAY] = _by_delay(first)
     rows = tuple(
-        _row(one, blind is not None and one.dimension not in blind)
-        for one in shifts({key: (column[:n], column[n:]) for key, column in found.items()})
+        _row(one, blind is not None and one.dimension not in blind) for one in shifts(groups)
     )
     return Check(name=name, state=_judged(rows), n=n, others=others, rows=rows)
 
 
+def _delay(case: Case) -> float:
+    return (case.labelled_at or 0.0) - case.at
+
+
+def _slow(known: Sequence[Case]) -> bool:
+    """Whether decisive labels take long beside the time that the labelled cases span."""
+    decisive = _decisive(known)
+    if not decisive:
+        return False
+    times = [case.at for case in known]
+    return _delay(decisive[len(decisive) * 9 // 10]) > SLOW * (max(times) - min(times))
+
+
+def _decisive(known: Sequence[Case]) -> list[Case]:
+    """Those on which one of the two alone was right, labelled soonest first."""
+    apart = [
+        case
+        for case in known
+        if differs(case) and case.final_label in (case.challenger_label, case.incumbent_label)
+    ]
+    return sorted(apart, key=lambda case: (_delay(case), case.decision_id))
+
+
+def _by_delay(known: Sequence[Case]) -> tuple[list[str | None], list[str | None]]:
+    """Who was right on the half of the decisive labels that came soonest, and on the other half."""
+    who: list[str | None] = [
+        "challenger" if case.challenger_label == case.final_label else "incumbent"
+        for case in _decisive(known)
+    ]
+    return who[: len(who) // 2], who[len(who) // 2 :]
+
+
 def _row(one: Shift, counts: bool) -> ShiftRow:
-    strong = counts and one.largest >= STRONG_DIFFERENCE and one.adjusted_p < STRONG_P
+    far = _waters_down(one) if one.dimension == AGREEMENT else one.largest >= STRONG_DIFFERENCE
+    strong = counts and far and one.adjusted_p < STRONG_P
     return ShiftRow(
         dimension=one.dimension,
         value=one.value,
@@ -78,6 +131,16 @@ def _row(one: Shift, counts: bool) -> ShiftRow:
         p_adjusted=one.adjusted_p,
         strong=strong,
     )
+
+
+def _waters_down(one: Shift) -> bool:
+    """Whether disagreements are so rare among the labelled cases that the gap looks too small."""
+    known, unknown = (
+        share if one.value == DIFFERENT else 1.0 - share
+        for share in (one.first_share, one.second_share)
+    )
+    share = (known * one.first + unknown * one.second) / (one.first + one.second)
+    return known < LEAST_DIFFERING * share
 
 
 def _judged(rows: Sequence[ShiftRow]) -> Literal["passed", "weak", "strong"]:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.ledger.records import Case
+from service.ledger.records import REVIEW, Case
 from service.shadow.findings.disagreement import rate
 from service.shadow.findings.proofs import Accuracy, Counts
 from service.statistics.paired import Pairs, paired_difference
-
-REVIEW = "review"
 
 
 @dataclass(frozen=True)
@@ -21,6 +19,24 @@ class Admitted:
     cases: tuple[Case, ...]
     left_out_review: int
     left_out_early: int
+
+
+def without_repeats(cases: Sequence[Case]) -> list[Case]:
+    """The latest alone of labelled cases that share a request id and have no ticket id.
+
+    They share their label too: a caller's retries would count one ticket several times.
+    cases: oldest first.
+    """
+    latest = {_ticket(case): case for case in cases}
+    return [case for case in cases if latest[_ticket(case)] is case]
+
+
+def _ticket(case: Case) -> tuple[str, str]:
+    if case.ticket_id is not None:
+        return "ticket", case.ticket_id
+    if case.final_label is not None:
+        return "request", case.request_id
+    return "decision", case.decision_id
 
 
 def labelled(cases: Iterable[Case]) -> list[Case]:

@@ -148,7 +148,8 @@ class Check(Finding):
     """Whether the cases that count look like those that do not.
 
     drop_bias: compared against dropped and failed. feedback_bias: labelled by agents against
-    unlabelled. n: cases that count; others: the rest.
+    unlabelled; its row `label delay` sets labels that came soon against those that came late.
+    n: cases that count; others: the rest.
     """
 
     name: Literal["drop_bias", "feedback_bias"]

@@ -48,20 +48,23 @@ class TaskMaterial:
 
 def report_task(material: TaskMaterial) -> TaskReport:
     """The chapter, verdict included."""
-    cases = sorted(material.cases, key=lambda case: (case.at, case.decision_id))
+    read = sorted(material.cases, key=lambda case: (case.at, case.decision_id))
+    truncated = material.limit is not None and len(read) >= material.limit
+    beheaded = truncated and read[0].at >= (material.counted_since or 0.0)
+    cases = labelled.without_repeats(read)
     both = disagreement.compared(cases)
     totals = [one for one in material.totals if one.task == material.task]
     return TaskReport(
         task=material.task,
         cases=len(cases),
-        truncated=material.limit is not None and len(cases) >= material.limit,
+        truncated=truncated,
         recorded=sum(one.count for one in totals),
         outcomes=_outcomes(totals),
         top=examples.top(both, material.texts),
         review=examples.review(both, material.texts),
         **_apart(material, both),
         **_labelled(both),
-        **_judged(material, cases, both),
+        **_judged(material, cases, both, beheaded=beheaded),
     )
 
 
@@ -91,14 +94,16 @@ def _labelled(both: Sequence[Case]) -> Fields:
     }
 
 
-def _judged(material: TaskMaterial, cases: Sequence[Case], both: Sequence[Case]) -> Fields:
+def _judged(
+    material: TaskMaterial, cases: Sequence[Case], both: Sequence[Case], *, beheaded: bool
+) -> Fields:
     plan, alpha, tasks = material.plan, material.alpha, material.tasks
     admitted = labelled.admit(labelled.labelled(both), material.counted_since)
     test = evidence.examine(admitted, plan, alpha, tasks)
     guarded = guards.watch(plan.guards, admitted.cases)
     checked = (checks.drop_bias(cases), checks.feedback_bias(both, plan.criterion))
     needed = evidence.missing(admitted, plan, alpha, tasks)
-    judgement = judge_task(test, guarded, checked, needed)
+    judgement = judge_task(test, guarded, checked, needed, beheaded=beheaded)
     return {"judgement": judgement, "test": test, "guards": guarded, "checks": checked}
 
 

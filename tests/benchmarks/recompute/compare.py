@@ -129,6 +129,7 @@ def judged(result: Result, said: Row, found: Row, frame: Row) -> None:
     few = [max(0, one["guard"]["min_labels"] - one["n"]) for one in found["guards"]]
     blocked = any(one["state"] == "violated" for one in found["guards"])
     blocked |= any(one["state"] == "strong" for one in found["checks"])
+    blocked |= any(one["proven"] and turned(one, test["gap"]) for one in (good, *third))
     if bad["proven"] and (not good["proven"] or bad["log_wealth"] >= good["log_wealth"]):
         verdict, needed = "roll_back", None
     elif (
@@ -143,6 +144,11 @@ def judged(result: Result, said: Row, found: Row, frame: Row) -> None:
         verdict, needed = "keep", None if blocked else (short or None) if shown else open_
     result.equal(f"{said['task']}.verdict", said["judgement"]["verdict"], verdict)
     result.equal(f"{said['task']}.labels_needed", said["judgement"]["labels_needed"], needed)
+
+
+def turned(side: Row, gap: float) -> bool:
+    """Whether the gap is no longer where it was shown to be."""
+    return gap <= side["bound"] if side["claim"] == "gap_above" else gap >= side["bound"]
 
 
 def noise(result: Result, connection: sqlite3.Connection, said: Row, cases: Sequence[Row]) -> None:

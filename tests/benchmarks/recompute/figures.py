@@ -88,9 +88,10 @@ def chapter(cases: Sequence[Row], outcomes: Counter[Any], plan: Row, frame: Row)
     agents = [case for case in known if case["source"] != "review"]
     late = [case for case in known if case["arrived"] >= frame["counted_since"]]
     superior = plan["criterion"] == "superiority"
-    chosen = late if superior else [case for case in late if case["source"] != "review"]
+    chosen = [case for case in late if case["source"] != "review"]
     lost = [case for case in cases if case["outcome"] != "compared"]
-    unknown = [case for case in both if case["final"] is None]
+    left_out = [None] if superior else [None, "review"]
+    unknown = [case for case in both if case["source"] in left_out]
     _, wins, losses, _ = four(agents)
     low, high = plain.tango(wins, losses, len(agents))
     return {

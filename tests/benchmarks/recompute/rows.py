@@ -15,7 +15,10 @@ CONFIDENCES = ((0.5, "below 0.5"), (0.7, "0.5-0.7"), (0.8, "0.7-0.8"), (0.9, "0.
 
 
 def read(connection: sqlite3.Connection, report: Row, task: str) -> tuple[list[Row], Counter[Any]]:
-    """Each ticket's latest decision as a case, oldest first, and all outcomes by reason."""
+    """Each ticket's latest decision as a case, oldest first, and all outcomes by reason.
+
+    Without a ticket id a label is the request's: its decisions are one ticket then.
+    """
     connection.row_factory = sqlite3.Row
     told: dict[str, dict[str, sqlite3.Row]] = defaultdict(dict)
     for row in connection.execute("select * from predictions"):
@@ -41,17 +44,18 @@ def read(connection: sqlite3.Connection, report: Row, task: str) -> tuple[list[R
             finals["request", row["request_id"]],
         )
         case["finals"] = {
-            name: _counting(by_request.get(name) or by_ticket[name])
+            name: _counting(by_request.get(name, ()), by_ticket.get(name, ()))
             for name in {**by_ticket, **by_request}
         }
-        both = [*by_ticket.get(task, ()), *by_request.get(task, ())]
+        both = _unreviewed([*by_ticket.get(task, ()), *by_request.get(task, ())])
         case["arrived"] = min((one["received_at"] for one in both), default=None)
         case["final"] = case["finals"][task]["label"] if both else None
         case["source"] = case["finals"][task]["source"] if both else None
         own = case["told"][task]
         sides = [(row["label"], row["confidence"]), (own["label"], own["confidence"])]
         case["i"], case["c"] = sides if seated else sides[::-1]
-        cases[row["ticket_id"] or ("", row["decision_id"])] = case
+        shared = ("request", row["request_id"]) if both else ("decision", row["decision_id"])
+        cases[row["ticket_id"] or shared] = case
     found = sorted(cases.values(), key=lambda case: (case["decided"], case["decision_id"]))
     return found, outcomes
 
@@ -64,7 +68,14 @@ def _finals(connection: sqlite3.Connection) -> dict[Any, dict[str, list[sqlite3.
     return found
 
 
-def _counting(history: Sequence[sqlite3.Row]) -> sqlite3.Row:
+def _unreviewed(history: Sequence[sqlite3.Row]) -> Sequence[sqlite3.Row]:
+    """The desk's own labels; those of the review where there are no others."""
+    return [row for row in history if row["source"] != "review"] or history
+
+
+def _counting(of_request: Sequence[sqlite3.Row], of_ticket: Sequence[sqlite3.Row]) -> sqlite3.Row:
+    own = _unreviewed([*of_ticket, *of_request])
+    history = [row for row in own if row["request_id"]] or own
     when = [
         row["received_at"] if row["labelled_at"] is None else row["labelled_at"] for row in history
     ]

@@ -96,11 +96,18 @@ def check(name: str, first: Sequence[Row], second: Sequence[Row], blind: str | N
             "different" if differs(case) else "same" for case in (*first, *second)
         ]
     drawn = {key: plain.shift(column[:n], column[n:]) for key, column in found.items()}
+    if name == "feedback_bias":
+        drawn["label delay"] = plain.shift(*by_delay(first))
     adjusted = plain.holm([p for p, _, _ in drawn.values()])
     rows = []
     for (key, (p, v, by_value)), p_adjusted in zip(drawn.items(), adjusted, strict=True):
         most = max((one[0] for one in by_value.values()), default=0.0)
-        strong = blind not in ("", key) and most >= 0.25 and p_adjusted < 0.01
+        far = most >= 0.25
+        if key == "agreement":
+            known = sum(map(differs, first)) / n
+            far = known < 0.9 * sum(map(differs, (*first, *second))) / (n + others)
+        far = far and (key != "label delay" or slow(first))
+        strong = blind not in ("", key) and far and p_adjusted < 0.01
         rows.append(
             {
                 "dimension": key,
@@ -115,6 +122,32 @@ def check(name: str, first: Sequence[Row], second: Sequence[Row], blind: str | N
     weak = any(row["p_adjusted"] < 0.05 for row in rows)
     state = "strong" if any(row["strong"] for row in rows) else "weak" if weak else "passed"
     return {"name": name, "state": state, "n": n, "others": others, "rows": rows}
+
+
+def late(case: Row) -> tuple[float, str]:
+    return case["arrived"] - case["decided"], case["decision_id"]
+
+
+def slow(cases: Sequence[Row]) -> bool:
+    times = [case["decided"] for case in cases]
+    delays = [late(case)[0] for case, _ in decisive(cases)]
+    return bool(delays) and delays[len(delays) * 9 // 10] > 0.1 * (max(times) - min(times))
+
+
+def decisive(cases: Sequence[Row]) -> list[tuple[Row, bool]]:
+    """Those that one side alone had right, soonest first, and whether it was the challenger."""
+    found = []
+    for case in sorted(cases, key=late):
+        right = [case[side][0] == case["final"] for side in "ci"]
+        if sum(right) == 1:
+            found.append((case, right[0]))
+    return found
+
+
+def by_delay(cases: Sequence[Row]) -> tuple[list[str | None], list[str | None]]:
+    """Who alone was right on the sooner half of the labels, and on the later one."""
+    who: list[str | None] = ["challenger" if own else "incumbent" for _, own in decisive(cases)]
+    return who[: len(who) // 2], who[len(who) // 2 :]
 
 
 def guard(one: Row, cases: Sequence[Row]) -> Row:

@@ -1,13 +1,26 @@
 """Agents' final labels over HTTP: kept, matched, corrected, refused."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from service.api.feedback import _by_and_by
 from service.api.schema import FeedbackBatchReply, FeedbackReply
+from service.app import build_app, create_core
+from service.ledger.ledger import Ledger
+from service.ledger.records import FinalLabel
+from service.ledger.scope import FeedbackReceipt
+from service.logs import open_log
+from service.settings import Settings
 from tests.service.desk import TICKET, Desk, serving
+from tests.tiny_bundle import DEFAULT_TASKS, write_bundle
 
 
 @pytest.fixture
@@ -137,3 +150,48 @@ async def test_no_log_line_holds_a_label_or_an_id_that_was_sent(kept: Desk) -> N
     await kept.client.post("/feedback", json={"ticket_id": "s3cret", "labels": {"colour": "x"}})
     await send(kept, ticket_id="s3cret", labels={"category": "s3cret label"})
     assert "s3cret" not in kept.stream.getvalue()
+
+
+class Swapping(Ledger):
+    """A ledger under which the bundle is replaced while labels are being kept."""
+
+    swap: Callable[[], Awaitable[object]]
+
+    async def feedback(self, labels: Sequence[FinalLabel]) -> FeedbackReceipt:
+        """Keeps them, and swaps."""
+        receipt = await super().feedback(labels)
+        await self.swap()
+        return receipt
+
+
+async def test_a_swap_that_takes_a_task_away_does_not_fail_the_labels_under_way(
+    bundle: Path, tmp_path: Path
+) -> None:
+    small = write_bundle(tmp_path / "small", tasks=DEFAULT_TASKS[:1])
+    settings = Settings(bundle=bundle, provider="cpu", ledger=f"sqlite:///{tmp_path}/ledger.db")
+    core = create_core(settings, open_log(io.StringIO()))
+    ledger = Swapping(settings, core.metrics.ledger, core.log)
+    ledger.swap = partial(core.bundles.swap, small)
+    app = build_app(replace(core, ledger=ledger))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk") as client,
+    ):
+        given = {"ticket_id": "7", "labels": {"queue": "payments"}}
+        reply = await client.post("/feedback", json=given)
+        assert reply.json()["labels"] == {"queue": {"outcome": "stored", "known": True}}
+
+
+async def test_a_large_batch_lets_other_callers_go_on() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(other())
+    assert [number async for number in _by_and_by(range(200))] == list(range(200))
+    running.cancel()
+    assert turns >= 10

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from service.api.schema import Reply, SeatReply
-from service.errors import ShadowRefused
+from service.errors import ServiceError, ShadowRefused
+from service.promotion import Order, Promotion
+from service.shadow.config import read_shadow
 from service.shadow.documents import ShadowStatus
 from service.shadow.findings.document import Report
+from service.shadow.reporting import Reporting
 from tests.service.desk import TICKET, Desk, serving
-from tests.tiny_bundle import DEFAULT_TASKS, write_bundle
+from tests.tiny_bundle import DEFAULT_TASKS, WORDS, write_bundle
 
 TOKEN = {"Authorization": "Bearer open sesame"}
 
@@ -148,6 +151,17 @@ async def test_the_report_is_json_or_a_page(bundle: Path, old: Path, tmp_path: P
         assert wrong.json()["code"] == "invalid_query"
 
 
+async def test_the_report_quotes_text_for_the_admin_alone(
+    bundle: Path, old: Path, tmp_path: Path
+) -> None:
+    async with shadowing(bundle, old, tmp_path, ledger_text=True) as desk:
+        for number, word in enumerate(WORDS):
+            await ask(desk, number, subject=word, body="printer")
+        plain = (await desk.client.get("/shadow/report")).text
+        for_admin = (await desk.client.get("/shadow/report", headers=TOKEN)).text
+        assert ("printer" in plain, "printer" in for_admin) == (False, True)
+
+
 @pytest.mark.parametrize("path", ["/shadow/promote", "/shadow/rollback"])
 async def test_an_order_needs_the_admin_token(
     bundle: Path, old: Path, tmp_path: Path, desk: Desk, path: str
@@ -200,6 +214,43 @@ async def test_a_forced_promotion_changes_the_seats_is_recorded_and_survives_a_r
     async with shadowing(bundle, old, tmp_path, role="challenger") as third:
         assert (await ask(third, 3)).bundle.version == "test-1"
         assert third.core.promotion.role("old") == "challenger"
+
+
+async def test_a_reload_during_a_promotion_does_not_undo_it(
+    bundle: Path, old: Path, tmp_path: Path
+) -> None:
+    async with shadowing(bundle, old, tmp_path, role="challenger") as desk:
+        order = {"by": "ada", "reason": "a drill", "force": True}
+        reload = asyncio.create_task(desk.core.bundles.reload())
+        await asyncio.sleep(0)
+        promoted = await desk.client.post("/shadow/promote", json=order, headers=TOKEN)
+        await reload
+        assert promoted.json()["bundle"]["version"] == "old-1"
+        seats = [bundle.manifest.version for bundle in desk.core.bundles.open]
+        assert seats == ["old-1", "test-1"]
+
+
+class NoReport(Reporting):
+    """Reports that fail."""
+
+    async def report(self, _: str) -> Report:
+        raise ServiceError("the report's process ended with 1")
+
+
+async def test_a_roll_back_goes_ahead_without_a_report(
+    bundle: Path, old: Path, tmp_path: Path
+) -> None:
+    async with shadowing(bundle, old, tmp_path) as desk:
+        core = desk.core
+        config = read_shadow(tmp_path / "shadow.yaml")
+        promotion = Promotion(
+            core.settings, config, core.bundles, core.ledger, NoReport(""), core.log
+        )
+        async with promotion:
+            with pytest.raises(ServiceError):
+                await promotion.obey(Order("promote", "old", "ada"), core.witness.legacies)
+            done = await promotion.obey(Order("rollback", "old", "ada"), core.witness.legacies)
+        assert (done.swapped, done.recorded, done.verdict) == (True, True, None)
 
 
 async def test_promoting_the_bundle_that_answers_already_is_recorded_and_moves_nobody(

@@ -220,8 +220,8 @@ class _Stuck(Store):
         super().write(records)
 
 
-def _stuck(bench: Bench) -> tuple[Ledger, _Stuck]:
-    ledger = bench.ledger()
+def _stuck(bench: Bench, **arguments: float) -> tuple[Ledger, _Stuck]:
+    ledger = bench.ledger(**arguments)
     store = _Stuck(bench.settings.ledger)
     assert ledger._writer is not None
     ledger._store = ledger._writer._store = store
@@ -240,6 +240,66 @@ async def test_a_store_that_hangs_blocks_nobody_and_a_stop_counts_the_loss(tmp_p
     with pytest.raises(LedgerUnavailable, match="closed"):
         await ledger.flush()
     store.free.set()
+
+
+async def test_a_store_that_hangs_is_unavailable_and_keeps_no_process_from_ending(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(f"sqlite:///{tmp_path}/ledger.db")
+    free = threading.Event()
+    async with bench.ledger(patience_s=0.01) as ledger:
+        for _ in range(8):
+            with pytest.raises(LedgerUnavailable, match="does not answer"):
+                await ledger.read(lambda _: free.wait())
+    readers = [thread for thread in threading.enumerate() if thread.name == "ledger-reader"]
+    assert readers
+    assert all(thread.daemon for thread in readers)
+    free.set()
+
+
+async def test_a_flush_is_not_awaited_for_ever(tmp_path: Path) -> None:
+    bench = Bench(f"sqlite:///{tmp_path}/ledger.db", drain_s=0.1)
+    ledger, store = _stuck(bench, patience_s=0.01)
+    async with ledger:
+        ledger.record(decision(1))
+        with pytest.raises(LedgerUnavailable, match="does not answer"):
+            await ledger.flush()
+    store.free.set()
+
+
+def _take_away(folder: Path, another: bool) -> None:
+    for file in folder.glob("ledger.db*"):
+        file.unlink()
+    if another:
+        (folder / "other.db").rename(folder / "ledger.db")
+
+
+@pytest.mark.parametrize("another", [False, True])
+async def test_a_file_that_is_taken_away_is_begun_anew_and_what_comes_then_is_kept(
+    tmp_path: Path, another: bool
+) -> None:
+    bench = Bench(f"sqlite:///{tmp_path}/ledger.db")
+    if another:
+        with Store(f"sqlite:///{tmp_path}/other.db") as store:
+            store.write([decision(7), comparison(7)])
+    async with bench.ledger() as ledger:
+        ledger.record(decision(1))
+        await ledger.flush()
+        _take_away(tmp_path, another)
+        ledger.record(decision(2))
+        ledger.record(comparison(2))
+        await ledger.flush()
+        assert ledger.up
+    assert set(_written(bench.settings.ledger)) == {"d000002"} | ({"d000007"} if another else set())
+    assert "the ledger's file was taken away" in bench.events
+
+
+async def test_an_id_that_only_begins_like_a_ticket_s_deletes_nothing(tmp_path: Path) -> None:
+    bench = Bench(f"sqlite:///{tmp_path}/ledger.db")
+    async with bench.ledger() as ledger:
+        ledger.record(decision(1, ticket_id="x" * 200))
+        assert await ledger.forget("x" * 201, everything=True) == Forgotten()
+        assert (await ledger.forget("x" * 200, everything=True)).decisions == 1
 
 
 async def test_every_thread_may_record(url: str) -> None:

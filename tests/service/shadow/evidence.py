@@ -22,7 +22,9 @@ def side(proven: bool, log_wealth: float = 0.0, bound: float = 0.0, above: bool 
     )
 
 
-def trial(*sides: Side, criterion: Criterion = "superiority", labels: int = 1000) -> Test:
+def trial(
+    *sides: Side, criterion: Criterion = "superiority", labels: int = 1000, gap: float | None = None
+) -> Test:
     """A task's test with these sides."""
     return Test(
         criterion=criterion,
@@ -32,7 +34,7 @@ def trial(*sides: Side, criterion: Criterion = "superiority", labels: int = 1000
         left_out_review=0,
         left_out_early=0,
         counts=NOTHING,
-        gap=None,
+        gap=gap,
         low=-1.0,
         high=1.0,
         sides=sides,

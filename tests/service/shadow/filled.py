@@ -63,6 +63,11 @@ def _comparison(case: Case, legacy: str) -> Comparison:
 
 
 def _final(case: Case) -> FinalLabel:
+    request_id = case.request_id if case.ticket_id is None else None
     return FinalLabel(
-        case.task, str(case.final_label), ticket_id=case.ticket_id, source=str(case.source)
+        case.task,
+        str(case.final_label),
+        ticket_id=case.ticket_id,
+        request_id=request_id,
+        source=str(case.source),
     )

@@ -105,6 +105,14 @@ def test_a_planted_regression_is_the_worst_segment_and_its_guard_holds_promotion
     assert (task.judgement.verdict, task.guards[0].state) == ("keep", "violated")
 
 
+def test_final_labels_in_other_words_than_the_models_are_suspected() -> None:
+    cases = [
+        replace(case, final_label="Abrechnung") if case.final_label else case
+        for case in simulate(replace(GAIN, tickets_a_day=20))
+    ]
+    assert "in the task's words?" in report_on(cases).tasks[0].judgement.reasons[0]
+
+
 def test_a_guard_with_few_labels_waits_for_more() -> None:
     guard = Guard(dimension="channel", value="fax")
     task = report_on(simulate(GAIN), TaskPlan(guards=(guard,))).tasks[0]
@@ -129,6 +137,38 @@ def test_labels_from_the_review_queue_count_for_no_test(criterion: str) -> None:
     assert task.accuracy.counts.n == task.labels - task.labels_from_review
     used = task.labels - task.labels_from_review
     assert (task.test.labels, task.test.left_out_review) == (used, task.labels_from_review)
+
+
+def without_ticket(cases: Sequence[Case]) -> list[Case]:
+    """Callers who name no ticket; the label is given by request id."""
+    return [replace(case, ticket_id=None) for case in cases]
+
+
+def test_a_request_that_was_tried_again_counts_once() -> None:
+    once = without_ticket(simulate(replace(GAIN, tickets_a_day=60)))
+    again = [replace(case, decision_id=case.decision_id + "-", at=case.at + 1.0) for case in once]
+    one, both = (report_on(cases).tasks[0] for cases in (once, [*once, *again]))
+    assert both.labels == one.labels
+    assert both.accuracy == one.accuracy
+    assert both.test.sides[0].log_wealth == one.test.sides[0].log_wealth
+
+
+@pytest.mark.parametrize(("share", "state"), [(0.05, "passed"), (0.3, "strong")])
+def test_reviewed_disagreements_that_a_margin_misses_hold_promotion_back(
+    share: float, state: str
+) -> None:
+    cases = simulate(World(gap=-0.01, discordance=0.1, labelled=0.8, lost=0.0))
+    apart = [case for case in cases if case.final_label and case.primary_label != case.legacy_label]
+    chosen = {case.decision_id for case in apart[: int(share * len(apart))]}
+    seen = [
+        replace(case, source="review") if case.decision_id in chosen else case for case in cases
+    ]
+    plan = TaskPlan(criterion="non_inferiority", margin=0.01)
+    check = report_on(seen, plan).tasks[0].checks[1]
+    rows = {row.dimension: row for row in check.rows}
+    assert rows["agreement"].strong == (state == "strong")
+    superior = {row.dimension: row for row in report_on(seen).tasks[0].checks[1].rows}
+    assert not superior["agreement"].strong
 
 
 def test_a_changed_plan_counts_later_labels_only_and_a_turned_role_changes_no_plan() -> None:
@@ -171,6 +211,28 @@ def test_labels_of_unsure_tickets_alone_hold_promotion_back() -> None:
     assert task.judgement.verdict == "keep"
 
 
+@pytest.mark.parametrize(("hours", "held"), [(60.0, True), (1.0, False)])
+def test_labels_that_come_late_where_the_challenger_was_wrong_hold_promotion_back(
+    hours: float, held: bool
+) -> None:
+    cases = [
+        replace(case, labelled_at=case.at + 3600.0 * hours * (1 + at % 3))
+        if case.final_label and case.challenger_label != case.final_label
+        else case
+        for at, case in enumerate(simulate(replace(GAIN, lost=0.0)))
+    ]
+    open_ = [
+        case
+        if (case.labelled_at or 0.0) < START + 14 * DAY_S
+        else replace(case, final_label=None, labelled_at=None, source=None, finals={})
+        for case in cases
+    ]
+    task = report_on(open_).tasks[0]
+    rows = {row.dimension: row for row in task.checks[1].rows}
+    assert rows["label delay"].strong == held
+    assert task.judgement.verdict == ("keep" if held else "promote")
+
+
 def test_another_legacy_gives_the_noise_floor() -> None:
     cases = simulate(replace(GAIN, tickets_a_day=60))
     theirs = [replace(case, legacy="crm", legacy_label="sales") for case in cases[:100]]
@@ -193,12 +255,25 @@ def test_text_is_shown_cut_and_only_where_it_is_given() -> None:
     assert report_on(cases).tasks[0].top[0].subject is None
 
 
+def _untidy(cases: Sequence[Case]) -> list[Case]:
+    """Half of the tickets have no id, some of their requests are tried again, some are reviewed."""
+    return [
+        replace(
+            case,
+            ticket_id=case.ticket_id if at % 2 else None,
+            request_id=cases[at - at % 10].request_id if at % 10 < 4 else case.request_id,
+            source="review" if at % 7 == 0 else case.source,
+        )
+        for at, case in enumerate(cases)
+    ]
+
+
 def test_every_figure_is_recomputed_from_the_ledger(tmp_path: Path) -> None:
-    one = simulate(World(gap=0.03, tickets_a_day=40), seed=1)
+    one = _untidy(simulate(World(gap=0.03, tickets_a_day=40), seed=1))
     other = simulate(World(gap=-0.01, tickets_a_day=40, task="urgency", lost=0.06), seed=2)
     other = [
         replace(case, at=first.at, language=first.language, tokens=first.tokens, source="review")
-        for first, case in zip(one, other, strict=True)
+        for first, case in zip(one, _untidy(other), strict=True)
     ]
     plan = plan_of(plan=TaskPlan(horizon=300, guards=(Guard(dimension="language", value="de"),)))
     equivalence = TaskPlan(criterion="equivalence", margin=0.05)
@@ -219,11 +294,22 @@ def test_every_figure_is_recomputed_from_the_ledger(tmp_path: Path) -> None:
     ]
 
 
-def test_what_exceeds_the_limit_is_said() -> None:
-    cases = simulate(World(days=1.0, tickets_a_day=50))
-    for limit, truncated in ((50, True), (51, False)):
-        facts = replace(met(cases), limit=limit)
-        assert build(facts, {"category": cases}, START).tasks[0].truncated == truncated
+def test_what_exceeds_the_limit_is_said_and_gives_no_verdict() -> None:
+    cases = simulate(GAIN)
+    for limit, verdict in ((len(cases), "keep"), (len(cases) + 1, "promote")):
+        facts = replace(met(cases, registered(START, plan_of())), limit=limit)
+        report = build(facts, {"category": cases}, START)
+        assert report.tasks[0].truncated == (verdict == "keep")
+        assert report.overall.verdict == verdict
+
+
+def test_a_plan_that_changed_within_the_limit_has_its_whole_test() -> None:
+    cases = simulate(replace(GAIN, days=28.0))
+    plans = registered(START, plan_of(alpha=0.01)), registered(START + 7 * DAY_S, plan_of())
+    newest = [case for case in cases if case.at > START + 6 * DAY_S]
+    facts = replace(met(cases, *plans), limit=len(newest))
+    task = build(facts, {"category": newest}, START).tasks[0]
+    assert (task.truncated, task.judgement.verdict) == (True, "promote")
 
 
 def test_an_unknown_legacy_is_refused(tmp_path: Path) -> None:

@@ -38,6 +38,21 @@ def test_old_evidence_against_it_yields_to_stronger_evidence_for_it() -> None:
     assert judge_task(test, (), ()).verdict == "promote"
 
 
+@pytest.mark.parametrize(("gap", "verdict"), [(0.02, "promote"), (0.0, "keep"), (-0.02, "keep")])
+def test_a_proof_is_void_once_the_gap_is_on_its_other_side(gap: float, verdict: str) -> None:
+    test = trial(side(True, 1.0), side(False, above=False), gap=gap)
+    found = judge_task(test, (), (), (70, None))
+    assert (found.verdict, found.labels_needed is None) == (verdict, verdict == "keep")
+
+
+@given(st.booleans(), st.booleans())
+def test_a_test_without_its_first_labels_gives_no_verdict(good: bool, bad: bool) -> None:
+    test = trial(side(good, 4.0), side(bad, 4.0, above=False))
+    found = judge_task(test, (), (), (10, 10), beheaded=True)
+    assert (found.verdict, found.labels_needed) == ("keep", None)
+    assert "outgrown" in found.reasons[0]
+
+
 @pytest.mark.parametrize("upper", [True, False])
 def test_equivalence_needs_both_bounds(upper: bool) -> None:
     sides = (side(True, 4.0, -0.01), side(False, -4.0, -0.01, False), side(upper, 4.0, 0.01, False))
