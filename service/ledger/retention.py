@@ -7,7 +7,15 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, exists, func, n
 
 from service.ledger.rows import pages
 from service.ledger.scope import Forgotten
-from service.ledger.tables import comparisons, decisions, feedback, metadata, predictions, texts
+from service.ledger.tables import (
+    comparisons,
+    decisions,
+    feedback,
+    metadata,
+    predictions,
+    prunings,
+    texts,
+)
 
 _MIB = 1024 * 1024
 _DAY_S = 86_400.0
@@ -65,6 +73,12 @@ def too_many(connection: Connection, surplus: float, most: int) -> int:
     return _drop_oldest(connection, everything, min(most, math.ceil(count * surplus)))
 
 
+def pruned_until(connection: Connection) -> float | None:
+    """Time of the newest decision that retention has removed; None where it removed none."""
+    until: float | None = connection.scalar(select(func.max(prunings.c.until)))
+    return until
+
+
 def size_bytes(connection: Connection) -> int:
     """Bytes of live rows and indexes; pages that deleted rows left free do not count."""
     if connection.dialect.name == "sqlite":
@@ -93,19 +107,28 @@ def _of_ticket(connection: Connection, ticket_id: str) -> list[tuple[str, str]]:
 
 def _drop_oldest(connection: Connection, chosen: ColumnElement[bool], most: int) -> int:
     query = (
-        select(decisions.c.id, decisions.c.ticket_id, decisions.c.request_id)
+        select(decisions.c.id, decisions.c.ticket_id, decisions.c.request_id, decisions.c.at)
         .where(chosen)
         .order_by(decisions.c.at, decisions.c.id)
         .limit(most)
     )
     rows = connection.execute(query).all()
     ids = [row.id for row in rows]
+    if rows:
+        _remember(connection, rows[-1].at)
     for column in (texts.c.decision_id, predictions.c.decision_id, comparisons.c.decision_id):
         _delete(connection, column, ids)
     _delete(connection, decisions.c.id, ids)
     for name in ("ticket_id", "request_id"):
         _drop_labels(connection, name, [getattr(row, name) for row in rows])
     return len(ids)
+
+
+def _remember(connection: Connection, at: float) -> None:
+    """That a decision of this time, and so every older one, is gone."""
+    until = max(at, pruned_until(connection) or at)
+    connection.execute(prunings.delete())
+    connection.execute(prunings.insert(), {"until": until})
 
 
 def _drop_labels(connection: Connection, name: str, ids: Sequence[str | None]) -> int:

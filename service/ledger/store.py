@@ -210,6 +210,11 @@ class Store:
             self._checkpoint(shrink=True)
         return gone
 
+    def pruned_until(self) -> float | None:
+        """Time of the newest decision that `prune` has removed; None where it removed none."""
+        with self._within("read") as connection:
+            return retention.pruned_until(connection)
+
     def size_bytes(self) -> int:
         """Bytes that the ledger's live rows and indexes take; on PostgreSQL an estimate."""
         with self._within("read") as connection:

@@ -120,11 +120,18 @@ seatings = Table(
     Column("legacy", String(NAME), nullable=False),
     Column("primary", String(NAME), nullable=False),
     Column("shadow", String(NAME), nullable=False),
-    Column("configured_primary", String(NAME), nullable=False),
-    Column("configured_shadow", String(NAME), nullable=False),
+    Column("configured_primary", Text, nullable=False),
+    Column("configured_shadow", Text, nullable=False),
     Column("swapped", Boolean, nullable=False),
     Column("by", String(ID), nullable=False),
     Column("reason", Text, nullable=False),
     Column("forced", Boolean, nullable=False),
     Column("evidence", Text, nullable=False),
+)
+
+prunings = Table(
+    "prunings",
+    metadata,
+    # One row: the time of the newest decision that retention has removed.
+    Column("until", Double, primary_key=True),
 )

@@ -28,7 +28,8 @@ class Met:
 
     role: of the legacy now. since, until: first and last decision. registrations: oldest first.
     totals: every comparison recorded. others: legacies with reports of their own.
-    limit: cases of a task that were asked for at most.
+    limit: cases of a task that were asked for at most. pruned_until: time of the newest decision
+    that retention has removed.
     """
 
     legacy: str
@@ -42,6 +43,7 @@ class Met:
     feedback: Feedback = field(default_factory=Feedback)
     others: Sequence[str] = ()
     limit: int | None = None
+    pruned_until: float | None = None
 
 
 def build(
@@ -146,6 +148,7 @@ def read_met(store: Store, legacy: str | None = None) -> Met:
         feedback=_feedback(store),
         others=tuple(sorted({one.legacy for one in seen} - {pair.legacy})),
         limit=LIMIT,
+        pruned_until=store.pruned_until(),
     )
 
 
@@ -167,8 +170,16 @@ def _material(
         theirs=theirs or {},
         counted_since=force.registered_at if force.revisions else None,
         limit=met.limit,
+        pruned=_is_pruned(met, force),
         texts=texts,
     )
+
+
+def _is_pruned(met: Met, force: PlanInForce) -> bool:
+    """Whether retention may have removed tickets of the test."""
+    if met.pruned_until is None:
+        return False
+    return force.registered_at is None or met.pruned_until >= force.registered_at
 
 
 def _models(pair: Pair | Registration) -> tuple[str, str, str]:

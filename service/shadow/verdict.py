@@ -17,8 +17,9 @@ CHECKED = {
 STRANGE = 30
 """Labels after which it is no chance that neither model was ever right."""
 BEHEADED = (
-    "The test has outgrown the report, which reads the newest tickets alone: its first labels are "
-    "missing. Changing the plan begins a new test; sampling fewer tickets lets it run for longer."
+    "The first labels of the test are missing: it has outgrown the report, which reads the newest "
+    "tickets alone, or retention has removed them. Changing the plan begins a new test; sampling "
+    "fewer tickets and keeping them for longer lets it run for longer."
 )
 
 

@@ -27,6 +27,7 @@ from tests.benchmarks.server import serving
 from tests.benchmarks.shadow_servers import (
     AGAIN,
     IN_PROCESS,
+    NAMES,
     OFF,
     REMOTE,
     counts,
@@ -107,16 +108,16 @@ def faults(found: Mapping[str, Measured], call_s: float) -> list[str]:
     """What misses its bound, in words; also a legacy that did not do what its name says."""
     wrong = [f"{name}: {m.failures} requests failed" for name, m in found.items() if m.failures]
     off = found[OFF].slots
-    ends = {name: ratio(found[name].slots, off).high for name in REMOTE}
+    ends = {name: ratio(found[name].slots, off).high for name in REMOTE if name in found}
     wrong += [
         f"{name}: ends at {end:.3f}, above {BOUND}" for name, end in ends.items() if end > BOUND
     ]
-    if (high := difference(found[IN_PROCESS].slots, off).high) > call_s:
+    if IN_PROCESS in found and (high := difference(found[IN_PROCESS].slots, off).high) > call_s:
         wrong.append(f"{IN_PROCESS}: {high * 1e3:.1f} ms more, above {call_s * 1e3:.1f} ms")
     return wrong + [
         f"{name}: nothing was {kind}"
         for name, kind in PROOFS.items()
-        if not found[name].shadow.get(kind)
+        if name in found and not found[name].shadow.get(kind)
     ]
 
 
@@ -145,6 +146,9 @@ def main(
     rounds: Annotated[int, typer.Option(min=2, help="slots of each server")] = 100,
     slot_s: Annotated[float, typer.Option(min=0.5, help="seconds of a slot")] = 1.5,
     share: Annotated[float, typer.Option(help="of the capacity that is asked for")] = 0.3,
+    only: Annotated[
+        list[str] | None, typer.Option(help="beside `off`, to measure some more closely")
+    ] = None,
 ) -> None:
     """The callers' p99 with a legacy in shadow over that without; fails where a bound is missed."""
     legacy = legacy_bundle or bundle
@@ -152,7 +156,11 @@ def main(
     calls_s = lone_calls_s(legacy, bodies)
     # Tails are compared, so the call is one of the tail as well.
     call_s = float(np.percentile(calls_s, 99))
-    with tempfile.TemporaryDirectory() as name, side_by_side(bundle, legacy, Path(name)) as urls:
+    names = [name for name in NAMES if not only or name in (OFF, *only)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        side_by_side(bundle, legacy, Path(folder), names) as urls,
+    ):
         capacity = capacity_per_s(urls[OFF], bodies)
         settle(urls[OFF])
         found = measure(urls, bodies, share * capacity, rounds, slot_s)
@@ -163,7 +171,8 @@ def main(
         "one legacy call": f"{np.median(calls_s) * 1e3:.1f} ms (p99 {call_s * 1e3:.1f} ms)",
     }
     table.show(f"{rounds} rounds of {slot_s:g} s", HEADER, rows(found), facts)
-    print(in_process(found))
+    if IN_PROCESS in found:
+        print(in_process(found))
     wrong = faults(found, call_s)
     print(*wrong, sep="\n")
     sys.exit(bool(wrong))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, get_args
@@ -32,12 +32,14 @@ _START_S = 20.0
 
 
 @contextmanager
-def side_by_side(bundle: Path, legacy: Path, folder: Path) -> Iterator[dict[str, str]]:
-    """The address of a server for each of NAMES; every one keeps a ledger. `folder`: for files."""
+def side_by_side(
+    bundle: Path, legacy: Path, folder: Path, names: Sequence[str] = NAMES
+) -> Iterator[dict[str, str]]:
+    """The address of a server for each name; every one keeps a ledger. `folder`: for files."""
     labels = {task.name: task.labels for task in read_manifest(bundle).tasks}
     with ExitStack() as stack:
         found = {}
-        for number, name in enumerate(NAMES):
+        for number, name in enumerate(names):
             flags = ["--ledger", f"sqlite:///{folder}/{number}.db", "--log-level", "error"]
             entry: dict[str, Any] | None = None
             if name in REMOTE:

@@ -31,7 +31,8 @@ class TaskMaterial:
 
     cases: each ticket's latest decision. totals: of every comparison recorded. theirs: the cases of
     other legacies, by name. counted_since: when the plan was last changed, if ever. tasks: how many
-    the pair is judged on. limit: cases that were asked for at most.
+    the pair is judged on. limit: cases that were asked for at most. pruned: retention may have
+    removed tickets of the test.
     """
 
     task: str
@@ -43,6 +44,7 @@ class TaskMaterial:
     theirs: Mapping[str, Iterable[Case]] = field(default_factory=dict)
     counted_since: float | None = None
     limit: int | None = None
+    pruned: bool = False
     texts: examples.Texts = examples.no_texts
 
 
@@ -50,7 +52,8 @@ def report_task(material: TaskMaterial) -> TaskReport:
     """The chapter, verdict included."""
     read = sorted(material.cases, key=lambda case: (case.at, case.decision_id))
     truncated = material.limit is not None and len(read) >= material.limit
-    beheaded = truncated and read[0].at >= (material.counted_since or 0.0)
+    cut = truncated and read[0].at >= (material.counted_since or 0.0)
+    beheaded = cut or material.pruned
     cases = labelled.without_repeats(read)
     both = disagreement.compared(cases)
     totals = [one for one in material.totals if one.task == material.task]

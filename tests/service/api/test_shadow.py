@@ -278,6 +278,31 @@ async def test_tickets_under_way_during_a_promotion_are_all_answered_by_one_bund
             assert len(reply.json()["predictions"]) == tasks
 
 
+async def test_no_ticket_is_lost_from_the_books_when_the_seats_change_under_it(
+    bundle: Path, old: Path, tmp_path: Path
+) -> None:
+    async with shadowing(bundle, old, tmp_path, role="challenger") as desk:
+        order = {"by": "ada", "reason": "a drill", "force": True}
+        swap = desk.client.post("/shadow/promote", json=order, headers=TOKEN)
+        many = [desk.client.post("/route?shadow=wait", json=TICKET) for _ in range(40)]
+        await asyncio.gather(*many[:20], swap, *many[20:])
+        task = desk.core.witness.shadow.status().legacies["old"].tasks["category"]
+        assert task.offered == 40
+        assert task.compared + sum(task.dropped.values()) == 40
+
+
+async def test_more_reports_than_can_wait_are_refused(
+    bundle: Path, old: Path, tmp_path: Path
+) -> None:
+    async with shadowing(bundle, old, tmp_path) as desk:
+        await ask(desk)
+        replies = await asyncio.gather(*(desk.client.get("/shadow/report") for _ in range(6)))
+        codes = sorted(reply.status_code for reply in replies)
+        assert codes == [200, 200, 200, 200, 503, 503]
+        refused = next(reply for reply in replies if reply.status_code == 503)
+        assert (refused.json()["code"], refused.headers["retry-after"]) == ("overloaded", "10")
+
+
 async def test_an_order_for_a_legacy_that_does_not_run_is_refused(
     bundle: Path, old: Path, tmp_path: Path
 ) -> None:

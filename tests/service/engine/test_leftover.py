@@ -59,3 +59,17 @@ async def test_a_core_counts_as_free_again_after_a_ticket_failed() -> None:
         pass
     await take_turn(leftover, seen, "a", hold)
     assert seen == ["a begins", "a ends"]
+
+
+async def test_short_work_waits_for_a_free_core_and_holds_no_turn() -> None:
+    leftover, seen, hold = Leftover(1), list[str](), asyncio.Event()
+    turn = asyncio.create_task(take_turn(leftover, seen, "a", hold))
+    await settle()
+    await leftover.spare()
+    with leftover.busy():
+        short = asyncio.create_task(leftover.spare())
+        await settle()
+        assert not short.done()
+    await short
+    hold.set()
+    await turn

@@ -52,8 +52,10 @@ def test_old_labels_without_a_decision_go_too(store: Store) -> None:
 
 def test_a_call_deletes_no_more_than_it_is_allowed(store: Store) -> None:
     _fill(store, 10)
+    assert store.pruned_until() is None
     assert store.prune(1e9, 1, HUGE_MB, most=3) == {"age": 3, "size": 0}
     assert _left(store)[0] == "d000003"
+    assert store.pruned_until() == 2.0
 
 
 def test_a_large_store_loses_its_oldest_decisions_and_no_more(store: Store) -> None:

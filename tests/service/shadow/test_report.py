@@ -303,6 +303,22 @@ def test_what_exceeds_the_limit_is_said_and_gives_no_verdict() -> None:
         assert report.overall.verdict == verdict
 
 
+def test_a_test_whose_first_tickets_retention_removed_has_no_verdict(tmp_path: Path) -> None:
+    cases = simulate(GAIN)
+    with Store(f"sqlite:///{tmp_path / 'ledger.db'}") as store:
+        store.register(registered(START, plan_of()))
+        fill(store, cases)
+        assert read_report(store, made_at=START).overall.verdict == "promote"
+        store.prune(START + 15 * DAY_S, keep_days=13, max_mb=1e6)
+        (task,) = read_report(store, made_at=START).tasks
+        assert task.judgement.verdict == "keep"
+        assert "retention" in task.judgement.reasons[0]
+        changed = START + 2 * DAY_S + 1
+        store.register(registered(changed, plan_of(alpha=0.04)))
+        (task,) = read_report(store, made_at=START).tasks
+        assert "retention" not in task.judgement.reasons[0]
+
+
 def test_a_plan_that_changed_within_the_limit_has_its_whole_test() -> None:
     cases = simulate(replace(GAIN, days=28.0))
     plans = registered(START, plan_of(alpha=0.01)), registered(START + 7 * DAY_S, plan_of())

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _texts()
     _registrations()
     _seatings()
+    op.create_table("prunings", sa.Column("until", sa.Double, primary_key=True))
 
 
 def _decisions() -> None:
@@ -121,8 +122,8 @@ def _seatings() -> None:
         sa.Column("legacy", sa.String(128), nullable=False),
         sa.Column("primary", sa.String(128), nullable=False),
         sa.Column("shadow", sa.String(128), nullable=False),
-        sa.Column("configured_primary", sa.String(128), nullable=False),
-        sa.Column("configured_shadow", sa.String(128), nullable=False),
+        sa.Column("configured_primary", sa.Text, nullable=False),
+        sa.Column("configured_shadow", sa.Text, nullable=False),
         sa.Column("swapped", sa.Boolean, nullable=False),
         sa.Column("by", sa.String(200), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
