@@ -16,11 +16,10 @@ from service.api.schema import (
     BundleSummary,
     FeedbackBatchReply,
     FeedbackReply,
-    Forgotten,
     Problem,
     Reply,
-    SeatReply,
 )
+from service.api.seats import Forgotten, SeatReply
 from service.shadow.documents import ShadowStatus
 from service.shadow.findings.document import Report
 

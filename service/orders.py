@@ -10,7 +10,8 @@ from typing import Annotated, NoReturn, TypeVar
 import httpx
 import typer
 
-from service.api.schema import FeedbackBatchReply, SeatReply
+from service.api.schema import FeedbackBatchReply
+from service.api.seats import SeatReply
 from service.client import HarborClient, Refused
 from service.labels_file import LabelledRow, LabelsFileError, read_labels
 

@@ -20,9 +20,9 @@ from service.api.schema import (
     FeedbackBatchRequest,
     FeedbackRequest,
     Problem,
-    SeatRequest,
     TicketRequest,
 )
+from service.api.seats import SeatRequest
 from service.contract.ticket import Ticket
 from service.core import Core
 from service.decisions import DEFAULT_TOP_K, MAX_TOP_K

@@ -29,13 +29,11 @@ from service.api.schema import (
     FeedbackBatchRequest,
     FeedbackReply,
     FeedbackRequest,
-    Forgotten,
     Reply,
-    SeatReply,
-    SeatRequest,
     Status,
     TicketRequest,
 )
+from service.api.seats import Forgotten, SeatReply, SeatRequest
 from service.api.shadow import ShadowDesk
 from service.api.tickets import Tickets
 from service.core import Core

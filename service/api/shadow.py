@@ -5,7 +5,8 @@ from starlette.responses import Response
 
 from service.api.body import read_json, validate
 from service.api.caller import while_connected
-from service.api.schema import BundleName, Forgotten, SeatReply, SeatRequest
+from service.api.schema import BundleName
+from service.api.seats import Forgotten, SeatReply, SeatRequest
 from service.api.visit import visit
 from service.auth import check_admin, is_admin
 from service.core import Core

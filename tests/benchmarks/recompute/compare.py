@@ -63,11 +63,51 @@ def recompute(ledger: Path, report: Row) -> Result:
             compare_task(result, said, found)
             judged(result, said, found, frame)
             noise(result, connection, said, cases)
+        result.equal("feedback", report["feedback"], feedback(connection))
+        met = times(connection, report)
+        result.equal("times", {name: report[name] for name in met}, met)
         verdicts = [said["judgement"]["verdict"] for said in report["tasks"]]
         result.equal("overall", report["overall"]["verdict"], overall(verdicts))
     finally:
         connection.close()
     return result
+
+
+def feedback(connection: sqlite3.Connection) -> Row:
+    """The final labels of the whole ledger: with history, distinct, corrected, of no decision."""
+    labels: dict[tuple[Any, ...], set[str]] = {}
+    rows = connection.execute("select ticket_id, request_id, task, label from feedback").fetchall()
+    for ticket, request, task, label in rows:
+        labels.setdefault((ticket, request, task), set()).add(label)
+    decided = connection.execute("select ticket_id, request_id from decisions").fetchall()
+    tickets, requests = ({row[place] for row in decided} for place in (0, 1))
+    lost = {
+        (ticket, request)
+        for ticket, request, *_ in rows
+        if (ticket not in tickets if ticket is not None else request not in requests)
+    }
+    return {
+        "received": len(rows),
+        "labelled": len(labels),
+        "corrected": sum(len(given) > 1 for given in labels.values()),
+        "unmatched": len(lost),
+    }
+
+
+def times(connection: sqlite3.Connection, report: Row) -> Row:
+    """When the pair's first and last decisions were made."""
+    found = connection.execute(
+        "select d.at, d.bundle_digest, c.identity, c.role from comparisons c"
+        " join decisions d on d.id = c.decision_id where c.legacy = ?",
+        (report["legacy"],),
+    )
+    pair = (report["challenger"], report["incumbent"])
+    moments = [
+        at
+        for at, primary, identity, role in found
+        if ((primary, identity) if role == "incumbent" else (identity, primary)) == pair
+    ]
+    return {"since": min(moments, default=None), "until": max(moments, default=None)}
 
 
 def plan_in_force(connection: sqlite3.Connection, report: Row) -> tuple[Row, float, int]:

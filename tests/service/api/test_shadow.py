@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.api.schema import Reply, SeatReply
+from service.api.schema import Reply
+from service.api.seats import SeatReply
 from service.errors import ServiceError, ShadowRefused
 from service.promotion import Order, Promotion
 from service.shadow.config import read_shadow

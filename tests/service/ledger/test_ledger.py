@@ -153,11 +153,19 @@ async def test_metadata_keeps_the_named_scalars(url: str) -> None:
 
 async def test_retention_runs_at_the_start_and_every_hour(url: str) -> None:
     bench = Bench(url, ledger_keep_days=1)
+    day_s, hour_s = 86_400.0, 3_600.0
     async with bench.ledger() as ledger:
-        ledger.record(decision(1, at=0.0))
+        ledger.record(decision(1, at=bench.now - day_s / 2))
         await ledger.flush()
-        bench.now += 86_400.0 * 2
+    bench.now += day_s
+    async with bench.ledger() as ledger:
         await _until(lambda: bench.count("harbor_ledger_pruned_total", reason="age") == 1)
+        ledger.record(decision(2, at=bench.now - 2 * day_s))
+        bench.now += hour_s - 1
+        await ledger.flush()
+        assert bench.count("harbor_ledger_pruned_total", reason="age") == 1
+        bench.now += 2
+        await _until(lambda: bench.count("harbor_ledger_pruned_total", reason="age") == 2)
 
 
 async def test_a_store_that_is_down_at_the_start_is_used_once_it_is_there(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_a_long_word_behind_an_iban_hides_nothing() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.text())
-def test_redaction_never_fails(text: str) -> None:
-    redact(text)
+def test_what_follows_a_secret_does_not_bring_it_back(text: str) -> None:
+    assert "jane.doe" not in redact(f"jane.doe@example.test {text}")
 
 
 HOSTILE = [
@@ -100,7 +100,8 @@ HOSTILE = [
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:12]))
 def test_hostile_text_is_redacted_in_time(text: str) -> None:
-    redact(text)
+    # A pattern that backtracks would outlast the time limit; none makes more text of a text.
+    assert len(redact(text)) <= 4 * len(text)
 
 
 def test_a_long_text_loses_its_last_word_too() -> None:

@@ -287,6 +287,10 @@ def test_every_figure_is_recomputed_from_the_ledger(tmp_path: Path) -> None:
     result = recompute(path, report.model_dump(mode="json"))
     assert result.differences == []
     assert result.figures > 1_000
+    for part, name in (("feedback", "received"), ("feedback", "unmatched"), ("", "since")):
+        wrong = report.model_dump(mode="json")
+        (wrong[part] if part else wrong)[name] += 1
+        assert len(recompute(path, wrong).differences) == 1
     wrong = report.model_dump(mode="json")
     wrong["tasks"][0]["accuracy"]["gap"] += 1e-9
     assert [line.split(":")[0] for line in recompute(path, wrong).differences] == [
