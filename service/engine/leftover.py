@@ -19,11 +19,15 @@ class Leftover:
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
         self._freed.set()
+        self._moment = asyncio.Lock()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @contextmanager
     def busy(self) -> Iterator[None]:
         """While it is open, one ticket of a caller is under way."""
         self._busy += 1
+        self._idle.clear()
         if self._busy >= self._capacity:
             self._freed.clear()
         try:
@@ -32,10 +36,18 @@ class Leftover:
             self._busy -= 1
             if self._busy < self._capacity:
                 self._freed.set()
+            if not self._busy:
+                self._idle.set()
 
     async def spare(self) -> None:
-        """Returns once a core is free, for work that takes a moment alone: it holds no turn."""
-        await self._freed.wait()
+        """Returns once no caller is under way, for work that takes the event loop a moment.
+
+        One waiter is let go a turn of the event loop, so that a caller who comes meanwhile is
+        ahead of the others.
+        """
+        async with self._moment:
+            await self._idle.wait()
+            await asyncio.sleep(0)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_
 
 from service.ledger.final_labels import Given, History, current, histories
 from service.ledger.records import Case
@@ -14,6 +15,8 @@ from service.ledger.tables import comparisons, decisions, feedback, predictions
 
 Found = Any
 """A row of `decisions`, or of another table."""
+Ticket = tuple[str | None, str]
+"""A ticket's id and a task."""
 
 _PAGE = 1_000
 _NONE = (None, None)
@@ -33,16 +36,12 @@ def conditions(scope: Scope) -> list[ColumnElement[bool]]:
 
 
 def cases(connection: Connection, scope: Scope) -> Iterator[Case]:
-    """The newest `scope.limit` cases, newest first, one for each ticket id and task."""
-    seen: set[tuple[str, str]] = set()
-    left = scope.limit
-    for page in _pages(connection, scope):
-        for case in _cases(connection, scope, page):
-            if left > 0 and _is_latest(case, seen):
-                left -= 1
-                yield case
-        if left <= 0:
-            return
+    """The newest `scope.limit` cases, newest first, one for each ticket id and task.
+
+    Holds one page at a time, however many there are.
+    """
+    found = (case for page in _pages(connection, scope) for case in _cases(connection, scope, page))
+    return islice(found, scope.limit)
 
 
 def _pages(connection: Connection, scope: Scope) -> Iterator[Sequence[Found]]:
@@ -53,6 +52,8 @@ def _pages(connection: Connection, scope: Scope) -> Iterator[Sequence[Found]]:
     """
     within = exists().where(comparisons.c.decision_id == decisions.c.id, *conditions(scope))
     query = select(decisions).where(within.correlate(decisions))
+    if scope.labelled_only:
+        query = query.where(_is_labelled(scope.task))
     query = query.order_by(*(column.desc() for column in _CURSOR)).limit(_PAGE)
     page = connection.execute(query).all()
     while page:
@@ -63,21 +64,39 @@ def _pages(connection: Connection, scope: Scope) -> Iterator[Sequence[Found]]:
         page = connection.execute(query.where(*after)).all() if len(page) == _PAGE else []
 
 
-def _is_latest(case: Case, seen: set[tuple[str, str]]) -> bool:
-    """Cases come newest first: a ticket's later ones are of earlier decisions."""
-    if case.ticket_id is None:
-        return True
-    key = (case.ticket_id, case.task)
-    if key in seen:
-        return False
-    seen.add(key)
-    return True
+def _is_labelled(task: str | None) -> ColumnElement[bool]:
+    """Whether a decision's ticket or request has a final label of the task, or of any."""
+    of_task = () if task is None else (feedback.c.task == task,)
+    # Under one EXISTS with an OR within, a database may read all of the feedback for each decision.
+    return or_(
+        *(
+            exists().where(feedback.c[name] == decisions.c[name], *of_task).correlate(decisions)
+            for name in ("ticket_id", "request_id")
+        )
+    )
+
+
+def _latest(connection: Connection, scope: Scope, page: Sequence[Found]) -> Mapping[Ticket, str]:
+    """Of the tickets on the page that came again: their latest decision in the scope, by task."""
+    ticket = decisions.c.ticket_id
+    ids = {row.ticket_id for row in page if row.ticket_id is not None}
+    several = select(ticket).where(ticket.in_(ids)).group_by(ticket).having(func.count() > 1)
+    if not (again := connection.scalars(several).all()):
+        return {}
+    query = (
+        select(ticket, comparisons.c.task, decisions.c.id)
+        .join(comparisons, comparisons.c.decision_id == decisions.c.id)
+        .where(ticket.in_(again), *conditions(scope))
+        .order_by(*_CURSOR)
+    )
+    return {(row.ticket_id, row.task): row.id for row in connection.execute(query)}
 
 
 def _cases(connection: Connection, scope: Scope, page: Sequence[Found]) -> Iterator[Case]:
-    """The cases of some decisions, in their order."""
+    """The cases of some decisions, in their order, but for those whose ticket came again."""
     ids = [decision.id for decision in page]
     compared = _compared(connection, scope, ids)
+    latest = _latest(connection, scope, page)
     told = _told(connection, ids)
     tickets = {decision.ticket_id: None for decision in page if decision.ticket_id is not None}
     requests = {decision.request_id: None for decision in page}
@@ -90,7 +109,9 @@ def _cases(connection: Connection, scope: Scope, page: Sequence[Found]) -> Itera
         labels = {task: row.label for task, row in told[decision.id].items()}
         finals = {task: given.label for task, (given, _) in final.items()}
         for comparison in compared[decision.id]:
-            if (own := told[decision.id].get(comparison.task)) is not None:
+            own = told[decision.id].get(comparison.task)
+            key = (decision.ticket_id, comparison.task)
+            if own is not None and latest.get(key, decision.id) == decision.id:
                 counting = final.get(comparison.task, _NONE)
                 yield _case(decision, comparison, own, counting, labels=labels, finals=finals)
 

@@ -11,7 +11,9 @@ class Scope:
 
     legacy: its name. challenger, incumbent: identities of the two models (a bundle's digest, or a
     remote system's identity), whichever of them answered; None for any. task: None for all.
-    since, until: of the decision's time, since <= at < until. limit: newest cases at most.
+    since, until: of the decision's time, since <= at < until. limit: newest cases at most, None for
+    every one. labelled_only: leaves out the tickets without a final label of the task (of any task,
+    where `task` is None).
     """
 
     legacy: str
@@ -20,7 +22,8 @@ class Scope:
     task: str | None = None
     since: float | None = None
     until: float | None = None
-    limit: int = 200_000
+    limit: int | None = 200_000
+    labelled_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

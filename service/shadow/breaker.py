@@ -10,10 +10,6 @@ from service.shadow.legacy import CircuitOpenError
 Circuit = Literal["closed", "open", "half_open"]
 
 
-def _ignore(_: bool) -> None:
-    """Where nobody listens."""
-
-
 class Breaker:
     """A circuit breaker; used on one event loop.
 
@@ -23,17 +19,10 @@ class Breaker:
     """
 
     def __init__(
-        self,
-        failures: int,
-        cooldown_s: float,
-        *,
-        on_change: Callable[[bool], None] = _ignore,
-        clock: Callable[[], float] = time.monotonic,
+        self, failures: int, cooldown_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """on_change: called with whether calls are held back, whenever that changes."""
         self._limit = failures
         self._cooldown_s = cooldown_s
-        self._on_change = on_change
         self._clock = clock
         self._failures = 0
         self._retry_at: float | None = None
@@ -85,14 +74,8 @@ class Breaker:
             self._probing = False
 
     def _open(self) -> None:
-        was_closed = self._retry_at is None
         self._retry_at = self._clock() + self._cooldown_s
         self._openings += 1
-        if was_closed:
-            self._on_change(True)
 
     def _close(self) -> None:
-        was_open = self._retry_at is not None
         self._failures, self._retry_at = 0, None
-        if was_open:
-            self._on_change(False)

@@ -19,9 +19,9 @@ from pydantic import (
 from service.contract.tasks import Label, Task, TaskName
 from service.errors import ShadowRefused
 from service.ledger.records import Role
-from service.shadow.plan import Plan, TaskPlan
+from service.shadow.plan import DEFAULT_MATURITY_DAYS, MaturityDays, Plan, TaskPlan
 from service.shadow.remote_config import JsonConfig, V2Config
-from service.shadow.strict_yaml import read_yaml
+from service.strict_yaml import read_yaml
 
 LegacyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 GivenLabel = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -114,7 +114,8 @@ class ShadowConfig(_Frozen):
     sample: share of tickets that are offered. queue: tickets that may wait for each legacy.
     max_age_s: older ones are dropped. window: compared answers behind the running disagreement.
     wait_s: how long `shadow=wait` waits at most. alpha: chance of a wrong verdict, however often
-    one looks. tasks: what must be shown, by task.
+    one looks. maturity_days: least age from which a ticket counts for a verdict; see `Plan`.
+    tasks: what must be shown, by task.
     """
 
     sample: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
@@ -123,6 +124,7 @@ class ShadowConfig(_Frozen):
     window: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     wait_s: Seconds = 2.0
     alpha: Annotated[float, Field(gt=0.0, le=0.2)] = 0.05
+    maturity_days: MaturityDays = DEFAULT_MATURITY_DAYS
     tasks: dict[TaskName, TaskPlan] = {}
     legacies: Annotated[tuple[LegacyConfig, ...], Field(min_length=1, max_length=16)]
 
@@ -136,7 +138,13 @@ class ShadowConfig(_Frozen):
     def plan_for(self, legacy: str, role: Role, tasks: Iterable[str]) -> Plan:
         """What must be shown on these tasks; a task without a line takes the defaults."""
         plans = {task: self.tasks.get(task, TaskPlan()) for task in tasks}
-        return Plan(legacy=legacy, role=role, alpha=self.alpha, tasks=plans)
+        return Plan(
+            legacy=legacy,
+            role=role,
+            alpha=self.alpha,
+            maturity_days=self.maturity_days,
+            tasks=plans,
+        )
 
 
 def read_shadow(path: Path, environ: Mapping[str, str] = os.environ) -> ShadowConfig:

@@ -14,7 +14,7 @@ from service.shadow.judging import Judged
 class Asked:
     """A routed ticket, as the legacies are asked about it.
 
-    predictions: per task the label and the confidence of the reply. primary: digest of the bundle
+    predictions: per task the most probable label and its confidence. primary: digest of the bundle
     that answered. at: of the decision, in seconds since the epoch.
     """
 

@@ -9,6 +9,9 @@ from service.ledger.records import Role
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Criterion = Literal["superiority", "non_inferiority", "equivalence"]
+MaturityDays = Annotated[float, Field(ge=0.0, le=60.0)]
+DEFAULT_MATURITY_DAYS = 3.0
+"""From a Friday's ticket to the Monday on which it is closed."""
 
 
 class _Frozen(BaseModel):
@@ -32,7 +35,7 @@ class TaskPlan(_Frozen):
     """The test of one task.
 
     criterion: what promotes: `superiority` (the gap is above 0), `non_inferiority` (above
-    -margin), `equivalence` (within the margin on both sides). horizon: final labels of the
+    -margin), `equivalence` (within the margin on both sides). horizon: labelled tickets of the
     fixed-horizon test (exact McNemar), None for none.
     """
 
@@ -45,10 +48,15 @@ class TaskPlan(_Frozen):
 class Plan(_Frozen):
     """The plan for one legacy.
 
-    alpha: the chance of a wrong verdict that is accepted, however often one looks.
+    alpha: the chance of a wrong verdict that is accepted, however often one looks. maturity_days:
+    least age from which a ticket counts, with its label if it has one. A ticket that a model got
+    wrong tends to be closed later; before that age its label may be missing for that very reason,
+    and the model look too good. The age grows where labels are seen to take longer; 0 counts every
+    label at once, where they come with the tickets.
     """
 
     legacy: str
     role: Role
     alpha: Annotated[float, Field(gt=0.0, le=0.2)] = 0.05
+    maturity_days: MaturityDays = DEFAULT_MATURITY_DAYS
     tasks: dict[TaskName, TaskPlan]

@@ -37,10 +37,6 @@ class Dialect(Protocol):
         ...
 
 
-def _ignore(_: bool) -> None:
-    """Where nobody listens."""
-
-
 class RemoteLegacy:
     """A remote system as a `Legacy`; its connections are open while its `async with` is."""
 
@@ -49,14 +45,12 @@ class RemoteLegacy:
         config: LegacyConfig,
         primary: Callable[[], Sequence[Task]],
         *,
-        on_circuit: Callable[[bool], None] = _ignore,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """config: of kind `v2` or `json`. primary: tasks of the bundle that answers now.
 
-        on_circuit: called with whether calls are held back, whenever that changes. transport:
-        instead of a network.
+        transport: instead of a network.
         """
         self._config = config
         self._primary = primary
@@ -68,9 +62,7 @@ class RemoteLegacy:
             url = httpx.URL(_remote(config).url.value)
             transport = open_transport(url, config.connections)
         self._connection = Connection(transport, config.timeout_s)
-        self._breaker = Breaker(
-            config.breaker.failures, config.breaker.cooldown_s, on_change=on_circuit, clock=clock
-        )
+        self._breaker = Breaker(config.breaker.failures, config.breaker.cooldown_s, clock)
 
     @property
     def name(self) -> str:

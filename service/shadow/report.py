@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 from service.errors import UnknownLegacy
 from service.ledger.records import Case, Registration, Role
@@ -19,7 +20,8 @@ Others = Mapping[str, Iterable[Case]]
 """Cases of other legacies, by name."""
 
 LIMIT = 200_000
-"""Cases of one task, the newest: about 0.2 ms and half a kilobyte each."""
+"""Cases of one task that are held at once, the newest: about 0.2 ms and half a kilobyte each."""
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -51,19 +53,30 @@ def build(
     cases: Mapping[str, Iterable[Case]],
     made_at: float,
     theirs: Mapping[str, Others] | None = None,
+    labelled: Mapping[str, Iterable[Case]] | None = None,
     texts: Texts = no_texts,
 ) -> Report:
     """The report on two models.
 
     cases: by task, one for each ticket; read once, one task after the other. theirs: by task, what
-    other legacies said to the same decisions. made_at: seconds since the epoch.
+    other legacies said to the same decisions. labelled: by task, every case with a final label,
+    newest first; read where there may be more cases than `met.limit`. made_at: seconds since the
+    epoch.
     """
     force = in_force(met, tuple(cases))
+    shared = _shared(met, force) | {"made_at": made_at, "texts": texts}
     tasks = tuple(
         report_task(
-            _material(met, force, task, cases.get(task, ()), (theirs or {}).get(task), texts)
+            TaskMaterial(
+                task=task,
+                plan=plan,
+                cases=cases.get(task, ()),
+                labelled=(labelled or {}).get(task, ()),
+                theirs=(theirs or {}).get(task, {}),
+                **shared,
+            )
         )
-        for task in force.plan.tasks
+        for task, plan in force.plan.tasks.items()
     )
     return Report(
         made_at=made_at,
@@ -92,9 +105,7 @@ def in_force(met: Met, tasks: Sequence[str]) -> PlanInForce:
         plain = Plan(legacy=met.legacy, role=met.role, tasks=dict.fromkeys(tasks, TaskPlan()))
         return PlanInForce(plan=plain, registered_at=None, revisions=0)
     changed = [
-        at
-        for (_, before), (at, after) in pairwise(plans)
-        if (before.alpha, before.tasks) != (after.alpha, after.tasks)
+        at for (_, before), (at, after) in pairwise(plans) if _tested(before) != _tested(after)
     ]
     plan = plans[-1][1].model_copy(update={"role": met.role})
     return PlanInForce(
@@ -108,21 +119,27 @@ def read_report(
     made_at: float | None = None,
     *,
     with_text: bool = True,
+    limit: int = LIMIT,
 ) -> Report:
     """The report on the newest pair of models of a legacy; of the newest legacy where None.
 
     made_at: seconds since the epoch, now where None. with_text: whether it may quote the redacted
-    text of disagreements, where the ledger keeps any. Raises UnknownLegacy where the ledger knows
-    no such pair, LedgerUnavailable.
+    text of disagreements, where the ledger keeps any. limit: newest cases of a task that are looked
+    at; labels count without it. Raises UnknownLegacy where the ledger knows no such pair,
+    LedgerUnavailable.
     """
-    met = read_met(store, legacy)
+    met = replace(read_met(store, legacy), limit=limit)
     tasks = tuple(in_force(met, sorted({one.task for one in met.totals})).plan.tasks)
     rivals = {one.legacy: one for one in reversed(store.pairs()) if one.legacy in met.others}
     return build(
         met,
-        {task: store.cases(scope(met, task)) for task in tasks},
+        {task: store.cases(scope(met, task, limit)) for task in tasks},
         time.time() if made_at is None else made_at,
-        {task: {name: store.cases(scope(rivals[name], task)) for name in rivals} for task in tasks},
+        {
+            task: {name: store.cases(scope(rivals[name], task, limit)) for name in rivals}
+            for task in tasks
+        },
+        {task: store.cases(every_label(met, task)) for task in tasks},
         store.texts if with_text else no_texts,
     )
 
@@ -147,32 +164,21 @@ def read_met(store: Store, legacy: str | None = None) -> Met:
         totals=tuple(store.totals(scope(pair))),
         feedback=_feedback(store),
         others=tuple(sorted({one.legacy for one in seen} - {pair.legacy})),
-        limit=LIMIT,
         pruned_until=store.pruned_until(),
     )
 
 
-def _material(
-    met: Met,
-    force: PlanInForce,
-    task: str,
-    cases: Iterable[Case],
-    theirs: Others | None,
-    texts: Texts,
-) -> TaskMaterial:
-    return TaskMaterial(
-        task=task,
-        plan=force.plan.tasks[task],
-        alpha=force.plan.alpha,
-        tasks=len(force.plan.tasks),
-        cases=cases,
-        totals=met.totals,
-        theirs=theirs or {},
-        counted_since=force.registered_at if force.revisions else None,
-        limit=met.limit,
-        pruned=_is_pruned(met, force),
-        texts=texts,
-    )
+def _shared(met: Met, force: PlanInForce) -> dict[str, Any]:
+    """What is the same for every task."""
+    return {
+        "alpha": force.plan.alpha,
+        "maturity_s": force.plan.maturity_days * DAY_S,
+        "tasks": len(force.plan.tasks),
+        "totals": met.totals,
+        "counted_since": force.registered_at if force.revisions else None,
+        "limit": met.limit,
+        "pruned": _is_pruned(met, force),
+    }
 
 
 def _is_pruned(met: Met, force: PlanInForce) -> bool:
@@ -182,13 +188,24 @@ def _is_pruned(met: Met, force: PlanInForce) -> bool:
     return force.registered_at is None or met.pruned_until >= force.registered_at
 
 
+def _tested(plan: Plan) -> tuple[object, ...]:
+    return plan.alpha, plan.maturity_days, plan.tasks
+
+
 def _models(pair: Pair | Registration) -> tuple[str, str, str]:
     return pair.legacy, pair.challenger, pair.incumbent
 
 
-def scope(pair: Met | Pair | Registration, task: str | None = None) -> Scope:
-    """The comparisons of one pair of models, at most LIMIT of them."""
-    return Scope(pair.legacy, pair.challenger, pair.incumbent, task, limit=LIMIT)
+def scope(
+    pair: Met | Pair | Registration, task: str | None = None, limit: int | None = LIMIT
+) -> Scope:
+    """The comparisons of one pair of models, the newest `limit` of them."""
+    return Scope(pair.legacy, pair.challenger, pair.incumbent, task, limit=limit)
+
+
+def every_label(pair: Met, task: str) -> Scope:
+    """The comparisons of one pair of models whose tickets have a final label: all of them."""
+    return replace(scope(pair, task, limit=None), labelled_only=True)
 
 
 def _feedback(store: Store) -> Feedback:

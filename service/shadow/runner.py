@@ -25,6 +25,11 @@ __all__ = ["Asked", "Shadow", "Standing"]
 Standing = dict[str, dict[str, ShadowTask]]
 """By legacy, then by task."""
 
+MOST_WAITING = 32
+"""Callers who may wait for the legacies at once: what they wait for goes ahead of all else, and the
+event loop that brings it to them answers everybody.
+"""
+
 
 async def at_once() -> None:
     """Where nobody else needs the cores."""
@@ -58,6 +63,7 @@ class Shadow:
         self._lanes = {legacy.name: Lane(legacy, around) for legacy in legacies}
         self._config, self._tasks, self._log = config, tasks, log
         self._legacies = AsyncExitStack()
+        self._waiting = 0
 
     @property
     def legacies(self) -> dict[str, Legacy]:
@@ -118,19 +124,28 @@ class Shadow:
 
         Instead of `offer`: the ticket is queued ahead of the others and outside of sampling. Waits
         for at most `timeout_s` seconds; an answer that is not there by then is `late`, and is
-        counted when it comes. Never raises, except for the caller's own cancellation.
+        counted when it comes. So is it at once, and nothing goes ahead, where MOST_WAITING callers
+        wait already. Never raises, except for the caller's own cancellation.
         """
         loop, errands = asyncio.get_running_loop(), dict[str, Errand]()
+        waits = self._waiting < MOST_WAITING
         for name, lane in self._lanes.items():
             with self._harmless():
-                errands[name] = lane.offer(asked, urgent=True, done=loop.create_future())
-        waits = [errand.done for errand in errands.values() if errand.done is not None]
+                errands[name] = lane.offer(asked, urgent=waits, done=loop.create_future())
         if waits:
-            await asyncio.wait(waits, timeout=timeout_s)
+            await self._wait(errands.values(), timeout_s)
         standing = self.standing()
         for name, errand in errands.items():
             standing[name] |= self._lanes[name].answers(errand)
         return standing
+
+    async def _wait(self, errands: Iterable[Errand], timeout_s: float) -> None:
+        self._waiting += 1
+        try:
+            if done := [errand.done for errand in errands if errand.done is not None]:
+                await asyncio.wait(done, timeout=timeout_s)
+        finally:
+            self._waiting -= 1
 
     def seed(self, legacy: str, primary: str, task: str, flags: Iterable[bool]) -> None:
         """Fills a window from the ledger. flags: whether past answers differed, oldest first.

@@ -17,9 +17,8 @@ CHECKED = {
 STRANGE = 30
 """Labels after which it is no chance that neither model was ever right."""
 BEHEADED = (
-    "The first labels of the test are missing: it has outgrown the report, which reads the newest "
-    "tickets alone, or retention has removed them. Changing the plan begins a new test; sampling "
-    "fewer tickets and keeping them for longer lets it run for longer."
+    "The first labels of the test are missing: retention has removed them. Changing the plan "
+    "begins a new test; keeping tickets for longer lets it run for longer."
 )
 
 
@@ -112,6 +111,8 @@ def _against(test: Test) -> tuple[str, ...]:
 
 
 def _open(test: Test, needed: tuple[int | None, int | None]) -> tuple[str, ...]:
+    if not test.labels and test.left_out_recent:
+        return ("No ticket with a final label is old enough yet.",)
     if not test.labels:
         return ("No final label counts for this test yet.",)
     if test.labels >= STRANGE and test.counts.neither == test.labels:

@@ -23,6 +23,8 @@ IntArray = NDArray[np.int64]
 
 LABELS_A_DAY = 1000
 DAYS = 14
+MATURITY_DAYS = 3
+"""A ticket counts once it is so old: `maturity_days` of a plan, by default."""
 DISCORDANCE = 0.08
 ALPHA = 0.05
 CHUNK = 1000
@@ -91,7 +93,8 @@ def simulate(
 def _draw(
     chance: np.random.Generator, runs: int, gap: float, discordance: float
 ) -> tuple[IntArray, IntArray, IntArray]:
-    hours = np.diff(np.arange(DAYS * 24 + 1) * LABELS_A_DAY // 24)
+    waiting, counting = MATURITY_DAYS * 24, (DAYS - MATURITY_DAYS) * 24
+    hours = np.pad(np.diff(np.arange(counting + 1) * LABELS_A_DAY // 24), (waiting, 0))
     win, loss = (discordance + gap) / 2, (discordance - gap) / 2
     drawn_RH3 = chance.multinomial(hours, [win, loss, 1 - win - loss], size=(runs, len(hours)))
     wins_RH, losses_RH, ties_RH = np.moveaxis(drawn_RH3.cumsum(axis=1), 2, 0)

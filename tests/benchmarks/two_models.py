@@ -109,7 +109,7 @@ def main(
     with tempfile.TemporaryDirectory() as scratch:
         config = Path(scratch) / "shadow.yaml"
         old = {"name": "legacy", "bundle": str(legacy.resolve().parent / "bundle")}
-        config.write_text(json.dumps({"legacies": [old], "wait_s": 60}))
+        config.write_text(json.dumps({"legacies": [old], "wait_s": 60, "maturity_days": 0}))
         with serving(run.resolve().parent / "bundle", "--shadow", str(config)) as server:
             rows = fresh(new) if new else held_out_of_both(data, run, legacy, server.url)
             stream(server.url, rows, clients)

@@ -31,7 +31,7 @@ SLOW = 0.1
 """Share of the test's time that nine decisive labels in ten may take, before lateness matters.
 
 A ticket that the answering model got wrong tends to be closed later; while many of those are still
-open, that model looks too good.
+open, that model looks too good. A test that waits for its labels need not care.
 """
 
 
@@ -43,12 +43,13 @@ def drop_bias(cases: Sequence[Case]) -> Check:
     return _check("drop_bias", kept, lost, blind=() if enough else None)
 
 
-def feedback_bias(cases: Sequence[Case], criterion: Criterion) -> Check:
+def feedback_bias(cases: Sequence[Case], criterion: Criterion, *, waits: bool = True) -> Check:
     """Whether compared cases that agents labelled look like those that nobody did.
 
     Where superiority is asked, agents may label disagreements more or less often: that leaves the
     sign of the gap as it is. Labels from the review queue belong to neither then. Where a margin is
     asked, they stand with the unlabelled ones: they do not count, and all are disagreements.
+    waits: whether the test counts tickets only once their labels have had time to come.
     """
     superior = criterion == "superiority"
     known = [case for case in cases if case.final_label is not None and case.source != REVIEW]
@@ -57,7 +58,8 @@ def feedback_bias(cases: Sequence[Case], criterion: Criterion) -> Check:
         for case in cases
         if case.final_label is None or (case.source == REVIEW and not superior)
     ]
-    blind = (*([AGREEMENT] if superior else []), *([] if _slow(known) else [DELAY]))
+    late = _slow(known) and not waits
+    blind = (*([AGREEMENT] if superior else []), *([] if late else [DELAY]))
     return _check("feedback_bias", known, unknown, blind)
 
 

@@ -65,9 +65,9 @@ class TaskReport(Finding):
     """Everything about one task.
 
     cases: tickets, each with its latest decision alone. truncated: there are more, and only the
-    newest are looked at; there is no verdict once the test's first ones are not. outcomes: of every
-    recorded comparison; their sum is `recorded`. top: the disagreements on which both models are
-    surest. review: the unlabelled ones most worth an agent's minute.
+    newest are looked at; labels, accuracy, test and guards rest on every label all the same.
+    outcomes: of every recorded comparison; their sum is `recorded`. top: the disagreements on which
+    both models are surest. review: the unlabelled ones most worth an agent's minute.
     """
 
     task: str
@@ -113,7 +113,7 @@ class PlanInForce(Finding):
     """The plan that the verdict follows.
 
     registered_at: null where none was registered. revisions: how often it changed afterwards;
-    labels from before the last change do not count for the tests.
+    tickets from before the last change do not count for the tests.
     """
 
     plan: Plan

@@ -1,4 +1,7 @@
-"""The cases that count for a task's test come in; its evidence, valid at every look, goes out."""
+"""The labels that count for a task's test come in; its evidence, valid at every look, goes out.
+
+Shapes: N labelled tickets in the order of their decisions, L looks.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.ledger.records import Case
-from service.shadow.findings.labelled import Admitted, counts, pairs_of, rights
+from service.shadow.findings.labelled import Admitted, Labels, counts
 from service.shadow.findings.proofs import Look, McNemar, Side, Test
 from service.shadow.plan import TaskPlan
 from service.statistics import eprocess
@@ -41,10 +43,9 @@ def claims(plan: TaskPlan, alpha: float, tasks: int) -> list[Claim]:
 
 def examine(admitted: Admitted, plan: TaskPlan, alpha: float, tasks: int) -> Test:
     """The test of one task. tasks: how many the pair of models is judged on."""
-    cases, pairs = admitted.cases, pairs_of(admitted.cases)
-    gains_N = differences(cases)
+    labels, pairs = admitted.labels, admitted.labels.pairs
     stated = claims(plan, alpha, tasks)
-    path = _path(cases, gains_N, stated, alpha)
+    path = _path(labels, stated, alpha)
     return Test(
         criterion=plan.criterion,
         margin=stated[0].margin,
@@ -52,27 +53,28 @@ def examine(admitted: Admitted, plan: TaskPlan, alpha: float, tasks: int) -> Tes
         labels=pairs.n,
         left_out_review=admitted.left_out_review,
         left_out_early=admitted.left_out_early,
+        left_out_recent=admitted.left_out_recent,
+        matured_s=admitted.matured_s,
         counts=counts(pairs),
         gap=pairs.gap if pairs.n else None,
         low=path[-1].low if path else -1.0,
         high=path[-1].high if path else 1.0,
-        sides=tuple(_side(cases, gains_N, claim) for claim in stated),
+        sides=tuple(_side(labels, claim) for claim in stated),
         path=path,
-        mcnemar=None if plan.horizon is None else _mcnemar(cases, plan.horizon),
+        mcnemar=None if plan.horizon is None else _mcnemar(labels, plan.horizon),
     )
 
 
-def differences(cases: Sequence[Case]) -> NDArray[np.int64]:
+def differences(labels: Labels) -> NDArray[np.int64]:
     """1 where only the challenger was right, -1 where only the incumbent, else 0: (N,)."""
-    challenger_N, incumbent_N = rights(cases)
-    return challenger_N.astype(np.int64) - incumbent_N.astype(np.int64)
+    return labels.challenger_N.astype(np.int64) - labels.incumbent_N.astype(np.int64)
 
 
 def missing(
     admitted: Admitted, plan: TaskPlan, alpha: float, tasks: int
 ) -> tuple[int | None, int | None]:
     """Labels still needed to promote, and to roll back; None where more would not do it."""
-    pairs = pairs_of(admitted.cases)
+    pairs = admitted.labels.pairs
     wants = [
         labels_needed(pairs, claim.margin, claim.alpha, claim.side)
         for claim in claims(plan, alpha, tasks)
@@ -82,8 +84,8 @@ def missing(
     return (max(known) if len(known) == len(ahead) else None), wants[1]
 
 
-def _side(cases: Sequence[Case], gains_N: NDArray[np.int64], claim: Claim) -> Side:
-    found = eprocess.evidence(gains_N, claim.margin, claim.side, claim.alpha)
+def _side(labels: Labels, claim: Claim) -> Side:
+    found = eprocess.evidence(differences(labels), claim.margin, claim.side, claim.alpha)
     first = found.crossed_at
     return Side(
         claim="gap_above" if claim.side == "better" else "gap_below",
@@ -93,16 +95,14 @@ def _side(cases: Sequence[Case], gains_N: NDArray[np.int64], claim: Claim) -> Si
         log_needed=-math.log(claim.alpha),
         p_value=found.p,
         proven=first is not None,
-        proven_at=None if first is None else cases[first - 1].labelled_at,
+        proven_at=None if first is None else float(labels.at_N[first - 1]),
         proven_after=first,
     )
 
 
-def _path(
-    cases: Sequence[Case], gains_N: NDArray[np.int64], stated: Sequence[Claim], alpha: float
-) -> tuple[Look, ...]:
-    seen_L = eprocess.looks(len(cases), MAX_LOOKS)
-    tally = eprocess.tally(gains_N, seen_L)
+def _path(labels: Labels, stated: Sequence[Claim], alpha: float) -> tuple[Look, ...]:
+    seen_L = eprocess.looks(len(labels), MAX_LOOKS)
+    tally = eprocess.tally(differences(labels), seen_L)
     low_L, high_L = eprocess.confidence_sequence(tally, alpha)
     wealth = [
         eprocess.log_wealth(tally.wins, tally.losses, tally.ties, claim.margin, claim.side)
@@ -111,7 +111,7 @@ def _path(
     return tuple(
         Look(
             n=int(n),
-            at=cases[n - 1].labelled_at or 0.0,
+            at=float(labels.at_N[n - 1]),
             log_wealth=tuple(float(side_L[look]) for side_L in wealth),
             gap=float(tally.wins[look] - tally.losses[look]) / int(n),
             low=float(low_L[look]),
@@ -121,14 +121,11 @@ def _path(
     )
 
 
-def _mcnemar(cases: Sequence[Case], horizon: int) -> McNemar:
-    if len(cases) < horizon:
-        return McNemar(horizon=horizon, n=len(cases), reached=False, counts=None, p_value=None)
-    pairs = pairs_of(cases[:horizon])
+def _mcnemar(labels: Labels, horizon: int) -> McNemar:
+    n = len(labels)
+    if n < horizon:
+        return McNemar(horizon=horizon, n=n, reached=False, counts=None, p_value=None)
+    pairs = labels.among(np.arange(n) < horizon).pairs
     return McNemar(
-        horizon=horizon,
-        n=len(cases),
-        reached=True,
-        counts=counts(pairs),
-        p_value=exact_mcnemar(pairs),
+        horizon=horizon, n=n, reached=True, counts=counts(pairs), p_value=exact_mcnemar(pairs)
     )

@@ -1,22 +1,22 @@
-"""Cases that count and a plan's guards come in; how each guarded segment stands goes out."""
+"""Labels that count and a plan's guards come in; how each guarded segment stands goes out."""
 
 from collections.abc import Sequence
 
-from service.ledger.records import Case
-from service.shadow.findings.dimensions import value_of
-from service.shadow.findings.labelled import pairs_of
+from service.shadow.findings.labelled import Labels
 from service.shadow.findings.proofs import GuardState
 from service.shadow.plan import Guard
 
 
-def watch(guards: Sequence[Guard], cases: Sequence[Case]) -> tuple[GuardState, ...]:
-    """Each guard on the labelled cases of its segment; the observed gap decides."""
-    return tuple(_state(guard, cases) for guard in guards)
+def watch(guards: Sequence[Guard], labels: Labels) -> tuple[GuardState, ...]:
+    """Each guard on the labels of its segment; the observed gap decides."""
+    return tuple(
+        _state(guard, labels.among(inside_N))
+        for guard, inside_N in zip(guards, labels.inside_GN, strict=True)
+    )
 
 
-def _state(guard: Guard, cases: Sequence[Case]) -> GuardState:
-    inside = [one for one in cases if value_of(one, guard.dimension, final=True) == guard.value]
-    pairs = pairs_of(inside)
+def _state(guard: Guard, labels: Labels) -> GuardState:
+    pairs = labels.pairs
     gap = pairs.gap if pairs.n else None
     if gap is None or pairs.n < guard.min_labels:
         return GuardState(guard=guard, n=pairs.n, gap=gap, state="too_few_labels")

@@ -36,8 +36,9 @@ class Accuracy(Finding):
 class SegmentGap(Finding):
     """The gap within one segment.
 
-    p_value: that the challenger is worse there, one-sided exact. p_adjusted: by Holm over all
-    segments of the task.
+    excess: by how many standard deviations the challenger's losses exceed what the segment's
+    tickets lead one to expect; the segments where it is worse stand in this order. p_value: that
+    it is worse there, one-sided exact. p_adjusted: by Holm over all segments of the task.
     """
 
     dimension: str
@@ -46,6 +47,7 @@ class SegmentGap(Finding):
     gap: float
     low: float
     high: float
+    excess: float
     p_value: float
     p_adjusted: float
 
@@ -54,8 +56,8 @@ class Side(Finding):
     """Always-valid evidence for one statement about the gap.
 
     claim: what is to be shown. bound: of the gap. log_wealth: now; log_highest: at the best look
-    so far; log_needed: what proves the claim. proven_at, proven_after: when, and after how many
-    labels it was first reached.
+    so far; log_needed: what proves the claim. proven_after: labels after which it was first
+    reached; proven_at: when the ticket of the last of them was decided.
     """
 
     claim: Literal["gap_above", "gap_below"]
@@ -70,7 +72,10 @@ class Side(Finding):
 
 
 class Look(Finding):
-    """The evidence after `n` labels: the same order of sides as `Test.sides`."""
+    """The evidence after `n` labels: the same order of sides as `Test.sides`.
+
+    at: when the ticket of the last one was decided.
+    """
 
     n: int
     at: float
@@ -81,7 +86,7 @@ class Look(Finding):
 
 
 class McNemar(Finding):
-    """The exact test at the registered horizon: over its first `horizon` labels, and no others."""
+    """The exact test at the registered horizon: over its first `horizon` tickets, and no others."""
 
     horizon: int
     n: int
@@ -93,10 +98,11 @@ class McNemar(Finding):
 class Test(Finding):
     """The registered test of one task.
 
-    labels: that count. left_out_review, left_out_early: labels from the review queue, where the
-    criterion does not admit them, and labels from before the plan was last changed. sides: first
-    what promotes, then what rolls back, then, for equivalence, the upper bound. low, high: the
-    confidence sequence of the gap, valid at every look, at level 1 - alpha.
+    labels: that count, in the order in which their tickets were decided. left_out_review: from the
+    review queue; left_out_early: of tickets from before the plan was last changed; left_out_recent:
+    of tickets that are younger than matured_s seconds: the plan's maturity, or more where labels
+    take longer. sides: first what promotes, then what rolls back, then, for equivalence, the upper
+    bound. low, high: the confidence sequence of the gap, valid at every look, at level 1 - alpha.
     """
 
     __test__ = False
@@ -107,6 +113,8 @@ class Test(Finding):
     labels: int
     left_out_review: int
     left_out_early: int
+    left_out_recent: int = 0
+    matured_s: float = 0.0
     counts: Counts
     gap: float | None
     low: float
@@ -147,9 +155,10 @@ class ShiftRow(Finding):
 class Check(Finding):
     """Whether the cases that count look like those that do not.
 
-    drop_bias: compared against dropped and failed. feedback_bias: labelled by agents against
-    unlabelled; its row `label delay` sets labels that came soon against those that came late.
-    n: cases that count; others: the rest.
+    Among the newest tickets, where there are more than the report looks at. drop_bias: compared
+    against dropped and failed. feedback_bias: labelled by agents against unlabelled; its row
+    `label delay` sets labels that came soon against those that came late. n: cases that count;
+    others: the rest.
     """
 
     name: Literal["drop_bias", "feedback_bias"]

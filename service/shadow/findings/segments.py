@@ -36,7 +36,7 @@ def apart(cases: Sequence[Case]) -> tuple[SegmentRate, ...]:
 
 
 def worse(cases: Sequence[Case]) -> tuple[SegmentGap, ...]:
-    """Segments of labelled cases, those in which the challenger is worse first."""
+    """Segments of cases that agents labelled, those in which the challenger is worse first."""
     if not cases:
         return ()
     return tuple(
@@ -47,6 +47,7 @@ def worse(cases: Sequence[Case]) -> tuple[SegmentGap, ...]:
             gap=one.gap,
             low=one.interval.low,
             high=one.interval.high,
+            excess=one.excess,
             p_value=one.p,
             p_adjusted=one.adjusted_p,
         )

@@ -29,10 +29,11 @@ Fields = dict[str, Any]
 class TaskMaterial:
     """What the ledger holds about one task.
 
-    cases: each ticket's latest decision. totals: of every comparison recorded. theirs: the cases of
-    other legacies, by name. counted_since: when the plan was last changed, if ever. tasks: how many
-    the pair is judged on. limit: cases that were asked for at most. pruned: retention may have
-    removed tickets of the test.
+    cases: each ticket's latest decision. labelled: every one with a final label, newest first; read
+    only where `limit`, of the cases that were asked for, may have cut some off. totals: of every
+    comparison recorded. theirs: the cases of other legacies, by name. counted_since: when the plan
+    was last changed, if ever. maturity_s: the plan's. tasks: how many the pair
+    is judged on. pruned: retention may have removed tickets of the test.
     """
 
     task: str
@@ -40,6 +41,9 @@ class TaskMaterial:
     alpha: float
     tasks: int
     cases: Iterable[Case]
+    made_at: float
+    maturity_s: float
+    labelled: Iterable[Case] = ()
     totals: Sequence[Total] = ()
     theirs: Mapping[str, Iterable[Case]] = field(default_factory=dict)
     counted_since: float | None = None
@@ -50,12 +54,12 @@ class TaskMaterial:
 
 def report_task(material: TaskMaterial) -> TaskReport:
     """The chapter, verdict included."""
-    read = sorted(material.cases, key=lambda case: (case.at, case.decision_id))
-    truncated = material.limit is not None and len(read) >= material.limit
-    cut = truncated and read[0].at >= (material.counted_since or 0.0)
-    beheaded = cut or material.pruned
-    cases = labelled.without_repeats(read)
+    newest = sorted(material.cases, key=lambda case: (case.at, case.decision_id), reverse=True)
+    truncated = material.limit is not None and len(newest) >= material.limit
+    cases = [*labelled.without_repeats(newest)][::-1]
     both = disagreement.compared(cases)
+    every = labelled.without_repeats(material.labelled) if truncated else reversed(cases)
+    labels = labelled.collect(every, material.plan.guards)
     totals = [one for one in material.totals if one.task == material.task]
     return TaskReport(
         task=material.task,
@@ -63,11 +67,14 @@ def report_task(material: TaskMaterial) -> TaskReport:
         truncated=truncated,
         recorded=sum(one.count for one in totals),
         outcomes=_outcomes(totals),
+        labels=len(labels),
+        labels_from_review=int(labels.review_N.sum()),
+        accuracy=labelled.accuracy(labels.by_agents.pairs),
+        worse=segments.worse(labelled.by_agents(both)),
         top=examples.top(both, material.texts),
         review=examples.review(both, material.texts),
         **_apart(material, both),
-        **_labelled(both),
-        **_judged(material, cases, both, beheaded=beheaded),
+        **_judged(material, labels, cases, both),
     )
 
 
@@ -86,27 +93,19 @@ def _apart(material: TaskMaterial, both: Sequence[Case]) -> Fields:
     }
 
 
-def _labelled(both: Sequence[Case]) -> Fields:
-    known = labelled.labelled(both)
-    agents = labelled.by_agents(known)
-    return {
-        "labels": len(known),
-        "labels_from_review": len(known) - len(agents),
-        "accuracy": labelled.accuracy(agents),
-        "worse": segments.worse(agents),
-    }
-
-
 def _judged(
-    material: TaskMaterial, cases: Sequence[Case], both: Sequence[Case], *, beheaded: bool
+    material: TaskMaterial, labels: labelled.Labels, cases: Sequence[Case], both: Sequence[Case]
 ) -> Fields:
     plan, alpha, tasks = material.plan, material.alpha, material.tasks
-    admitted = labelled.admit(labelled.labelled(both), material.counted_since)
+    admitted = labelled.admit(
+        labels, material.made_at, material.maturity_s, material.counted_since or 0.0
+    )
     test = evidence.examine(admitted, plan, alpha, tasks)
-    guarded = guards.watch(plan.guards, admitted.cases)
-    checked = (checks.drop_bias(cases), checks.feedback_bias(both, plan.criterion))
+    guarded = guards.watch(plan.guards, admitted.labels)
+    biased = checks.feedback_bias(both, plan.criterion, waits=material.maturity_s > 0.0)
+    checked = (checks.drop_bias(cases), biased)
     needed = evidence.missing(admitted, plan, alpha, tasks)
-    judgement = judge_task(test, guarded, checked, needed, beheaded=beheaded)
+    judgement = judge_task(test, guarded, checked, needed, beheaded=material.pruned)
     return {"judgement": judgement, "test": test, "guards": guarded, "checks": checked}
 
 

@@ -8,11 +8,12 @@ from functools import partial
 
 from service.contract.ticket import render
 from service.contract.tokens import Tokens
-from service.decisions import decide
+from service.decisions import told
 from service.engine.answer import Answer
 from service.ledger.language import declared, detected
 from service.ledger.records import Decision, FinalLabel, Record, Role, Told
 from service.opening import Bundle
+from service.routing import decide_all, judge_scope
 from service.shadow.errand import Asked, Errand
 from service.shadow.judging import judge
 from service.shadow.replay.rules import Rules
@@ -88,17 +89,13 @@ class Desk:
         )
 
     def _told(self, answer: Answer) -> list[Told]:
-        thresholds = self._bundle.variant.thresholds
-        said = {
-            task.name: decide(task, answer.probabilities[task.name], thresholds.get(task.name), 1)
-            for task in self._bundle.tasks
-        }
-        return [Told(name, one.label, one.confidence, one.decision) for name, one in said.items()]
+        said = decide_all(self._bundle, answer, judge_scope(self._bundle, answer), top_k=1)
+        return [told(name, one) for name, one in said.items()]
 
     def _comparisons(self, past: PastTicket, decision: Decision) -> list[Record]:
         """How the rules compare, as the runner would have it of a legacy."""
-        told = {one.task: (one.label, one.confidence) for one in decision.predictions}
-        asked = Asked(decision.id, past.ticket, told, decision.bundle_digest, decision.at)
+        best = {one.task: one.best for one in decision.predictions}
+        asked = Asked(decision.id, past.ticket, best, decision.bundle_digest, decision.at)
         errand = Errand(asked, self._name, self._identity, self._role, self._rules.tasks, 0.0)
         said = self._rules.said(past.id)
         records: list[Record] = []

@@ -82,7 +82,9 @@ class _Pair:
     def register(self, store: Store, tasks: Iterable[str], now: float) -> None:
         """Puts the plan on record, before the first label is in."""
         defaults = {task: TaskPlan() for task in tasks}
-        plan = self.job.plan or Plan(legacy=self.job.name, role=self.job.role, tasks=defaults)
+        # What is replayed has had its final labels long ago: nothing need ripen.
+        plain = Plan(legacy=self.job.name, role=self.job.role, maturity_days=0.0, tasks=defaults)
+        plan = self.job.plan or plain
         store.register(Registration(now, self.job.name, *self.sides, plan.model_dump_json()))
 
 

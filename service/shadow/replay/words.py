@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from service.contract.tasks import Label, Task, TaskName
 from service.errors import ShadowRefused
 from service.shadow.config import GivenLabel
-from service.shadow.strict_yaml import read_yaml
+from service.strict_yaml import read_yaml
 
 Words = Mapping[str, Mapping[str, str]]
 """By task: a label in the desk's words, and in the bundle's."""

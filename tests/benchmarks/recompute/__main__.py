@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.benchmarks.recompute.compare import recompute
+from tests.benchmarks.recompute.report import recompute
 
 
 def main() -> None:

@@ -1,17 +1,19 @@
-"""Cases come in; the figures of a report's chapter go out, computed a second time."""
+"""Cases come in; where and how often the two models differ goes out, computed a second time."""
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from tests.benchmarks.recompute import plain
+from tests.benchmarks.recompute.compare import Ranked
 from tests.benchmarks.recompute.counts import counted, differs, four, rate, segments
 from tests.benchmarks.recompute.rows import Row
-from tests.benchmarks.recompute.trial import check, guard, test
+
+LISTED = 60
 
 
-def apart(cases: Sequence[Row]) -> list[Row]:
+def apart(cases: Sequence[Row]) -> Ranked:
+    """Segments by how unusual their disagreement is."""
     total, found = sum(map(differs, cases)), []
     for dimension, value, group in segments(cases, final=False):
         count = sum(map(differs, group))
@@ -19,31 +21,31 @@ def apart(cases: Sequence[Row]) -> list[Row]:
         found.append(
             {**rate(count, len(group)), "dimension": dimension, "value": value, "p_value": p}
         )
-    adjusted = plain.holm([one["p_value"] for one in found])
-    return [{**one, "p_adjusted": p} for one, p in zip(found, adjusted, strict=True)]
+    return Ranked(
+        _adjusted(found), _segment, lambda row: (row["p_value"], -row["rate"]), most=LISTED
+    )
 
 
-def worse(cases: Sequence[Row]) -> list[Row]:
-    found = []
+def worse(cases: Sequence[Row]) -> Ranked:
+    """Segments in which the challenger is worse first, by how many more it loses than is due."""
+    groups: dict[str, dict[str, list[Row]]] = defaultdict(dict)
     for dimension, value, group in segments(cases, final=True):
-        _, wins, losses, _ = four(group)
-        low, high = plain.tango(wins, losses, len(group))
-        found.append(
-            {
-                "dimension": dimension,
-                "value": value,
-                "counts": counted(group),
-                "gap": (wins - losses) / len(group),
-                "low": low,
-                "high": high,
-                "p_value": plain.binomial_below(wins, wins + losses),
-            }
-        )
-    adjusted = plain.holm([one["p_value"] for one in found])
-    return [{**one, "p_adjusted": p} for one, p in zip(found, adjusted, strict=True)]
+        groups[dimension][value] = group
+    found = []
+    for dimension, by_value in groups.items():
+        tables = [four(group) for group in by_value.values()]
+        for (value, group), excess in zip(by_value.items(), plain.excess(tables), strict=True):
+            found.append({**_gap(group), "dimension": dimension, "value": value, "excess": excess})
+    return Ranked(
+        _adjusted(found),
+        _segment,
+        lambda row: (float(row["gap"] >= 0), -row["excess"], row["p_value"]),
+        most=LISTED,
+    )
 
 
 def days(cases: Sequence[Row]) -> list[Row]:
+    """The disagreement day by day, or by as many days as make 60 points."""
     numbers = [math.floor(case["decided"] / 86_400) for case in cases]
     width = math.ceil((max(numbers) - min(numbers) + 1) / 60) if cases else 1
     groups: dict[int, list[Row]] = defaultdict(list)
@@ -56,6 +58,7 @@ def days(cases: Sequence[Row]) -> list[Row]:
 
 
 def agreement(cases: Sequence[Row]) -> Row:
+    """Who said what against whom."""
     pairs = Counter((case["i"][0], case["c"][0]) for case in cases)
     labels = sorted({label for pair in pairs for label in pair})
     apart = sorted((-count, pair) for pair, count in pairs.items() if pair[0] != pair[1])
@@ -70,58 +73,43 @@ def agreement(cases: Sequence[Row]) -> Row:
     }
 
 
-def top(cases: Sequence[Row]) -> list[str]:
-    def sure(case: Row) -> float:
-        return min(case[side][1] for side in "ic" if case[side][1] is not None)
-
-    ranked = sorted(filter(differs, cases), key=lambda case: (-sure(case), case["decision_id"]))
-    return [case["decision_id"] for case in ranked[:20]]
-
-
-def chapter(cases: Sequence[Row], outcomes: Counter[Any], plan: Row, frame: Row) -> Row:
-    """frame: alpha, tasks, counted_since."""
-    both = [case for case in cases if case["outcome"] == "compared"]
-    known = sorted(
-        (case for case in both if case["final"] is not None),
-        key=lambda case: (case["arrived"], case["decision_id"]),
-    )
-    agents = [case for case in known if case["source"] != "review"]
-    late = [case for case in known if case["arrived"] >= frame["counted_since"]]
-    superior = plan["criterion"] == "superiority"
-    chosen = [case for case in late if case["source"] != "review"]
-    lost = [case for case in cases if case["outcome"] != "compared"]
-    left_out = [None] if superior else [None, "review"]
-    unknown = [case for case in both if case["source"] in left_out]
-    _, wins, losses, _ = four(agents)
-    low, high = plain.tango(wins, losses, len(agents))
+def accuracy(cases: Sequence[Row]) -> Row:
+    """Both models against the labels of the desk itself."""
+    found, n = _gap(cases), len(cases)
+    both, challenger, incumbent, _ = four(cases)
     return {
-        "cases": len(cases),
-        "recorded": outcomes.total(),
-        "outcomes": outcomes,
-        "disagreement": rate(sum(map(differs, both)), len(both)),
-        **agreement(both),
-        "days": days(both),
-        "segments": apart(both),
-        "labels": len(known),
-        "labels_from_review": len(known) - len(agents),
-        "accuracy": {
-            "counts": counted(agents),
-            "challenger": rate(sum(one["c"][0] == one["final"] for one in agents), len(agents)),
-            "incumbent": rate(sum(one["i"][0] == one["final"] for one in agents), len(agents)),
-            "gap": (wins - losses) / len(agents) if agents else None,
-            "low": low,
-            "high": high,
-        },
-        "worse": worse(agents),
-        "test": {
-            **test(chosen, plan, frame["alpha"], frame["tasks"]),
-            "left_out_review": len(late) - len(chosen),
-            "left_out_early": len(known) - len(late),
-        },
-        "guards": [guard(one, chosen) for one in plan["guards"]],
-        "checks": [
-            check("drop_bias", both, lost, None if len(lost) >= 0.01 * len(cases) else ""),
-            check("feedback_bias", agents, unknown, "agreement" if superior else None),
-        ],
-        "top": top(both),
+        "counts": found["counts"],
+        "challenger": rate(both + challenger, n),
+        "incumbent": rate(both + incumbent, n),
+        **{name: found[name] for name in ("gap", "low", "high")},
     }
+
+
+def outcomes(totals: Counter[tuple[str, str | None]]) -> list[Row]:
+    """Compared, then dropped, then failed; of each the most frequent reason first."""
+    ranked = sorted(totals, key=lambda key: (key[0], -totals[key], key[1] or ""))
+    return [
+        {"outcome": outcome, "reason": reason, "count": totals[outcome, reason]}
+        for outcome, reason in ranked
+    ]
+
+
+def _gap(cases: Sequence[Row]) -> Row:
+    _, wins, losses, _ = four(cases)
+    low, high = plain.tango(wins, losses, len(cases))
+    return {
+        "counts": counted(cases),
+        "gap": (wins - losses) / len(cases) if cases else None,
+        "low": low,
+        "high": high,
+        "p_value": plain.binomial_below(wins, wins + losses),
+    }
+
+
+def _adjusted(rows: Sequence[Row]) -> list[Row]:
+    adjusted = plain.holm([one["p_value"] for one in rows])
+    return [{**one, "p_adjusted": p} for one, p in zip(rows, adjusted, strict=True)]
+
+
+def _segment(row: Row) -> tuple[str, str]:
+    return row["dimension"], row["value"]

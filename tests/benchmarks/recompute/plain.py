@@ -12,6 +12,8 @@ from statistics import NormalDist
 
 Four = tuple[int, int, int, int]
 """Both right, the challenger alone, the incumbent alone, neither."""
+Shift = tuple[float, float, dict[str, tuple[float, float, float]]]
+"""p, Cramer's V, and by value the standardised difference and both shares."""
 BETS = [
     math.exp(math.log(1 / 64) + at / 23 * (math.log(0.9) - math.log(1 / 64))) for at in range(24)
 ]
@@ -127,6 +129,23 @@ def log_wealth(wins: float, losses: float, ties: float, margin: float, side: str
     return top + math.log(math.fsum(math.exp(one - top) for one in logs) / len(BETS))
 
 
+def excess(tables: Sequence[Four]) -> list[float]:
+    """By how much the losses of a dimension's segments exceed those due: Freeman and Tukey."""
+    n = sum(map(sum, tables))
+    wins, losses = (sum(table[at] for table in tables) for at in (1, 2))
+    usual = [sum(table) * wins / n for table in tables]
+    extra = math.fsum((t[1] - u) ** 2 - u for t, u in zip(tables, usual, strict=True))
+    spread = max(0.0, extra) / (math.fsum(u * u for u in usual) or 1)
+    found = []
+    for table, u in zip(tables, usual, strict=True):
+        trust = u * spread / (1 + u * spread)
+        expected = sum(table) * losses / n
+        due = expected * (1 + trust * (table[1] / u - 1)) if u else expected
+        apart = math.sqrt(table[2]) + math.sqrt(table[2] + 1) - math.sqrt(4 * due + 1)
+        found.append(apart / math.sqrt(1 + (trust * trust * expected / u if u else 0)))
+    return found
+
+
 def looks(n: int, most: int = 200) -> list[int]:
     count = min(n, most)
     return [at * n // count for at in range(1, count + 1)]
@@ -142,10 +161,8 @@ def sequence(counts: Sequence[tuple[int, int, int]], alpha: float) -> list[tuple
     return found
 
 
-def shift(
-    first: Sequence[str | None], second: Sequence[str | None]
-) -> tuple[float, float, dict[str, tuple[float, float, float]]]:
-    """p, Cramer's V, and by value the standardised difference and both shares."""
+def shift(first: Sequence[str | None], second: Sequence[str | None]) -> Shift:
+    """Whether two groups are spread alike over the values of a dimension."""
     named = [
         Counter("(unknown)" if one is None else one for one in group) for group in (first, second)
     ]

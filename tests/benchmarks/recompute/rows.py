@@ -6,58 +6,98 @@ Nothing of `service` is imported: this is the report's second opinion.
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 Row = dict[str, Any]
 LENGTHS = ((33, "1-32"), (65, "33-64"), (129, "65-128"), (257, "129-256"), (513, "257-512"))
 CONFIDENCES = ((0.5, "below 0.5"), (0.7, "0.5-0.7"), (0.8, "0.7-0.8"), (0.9, "0.8-0.9"))
 
 
-def read(connection: sqlite3.Connection, report: Row, task: str) -> tuple[list[Row], Counter[Any]]:
-    """Each ticket's latest decision as a case, oldest first, and all outcomes by reason.
+class Pair(NamedTuple):
+    """Two models that met under a legacy's name."""
 
-    Without a ticket id a label is the request's: its decisions are one ticket then.
-    """
-    connection.row_factory = sqlite3.Row
+    legacy: str
+    challenger: str
+    incumbent: str
+
+
+class Read(NamedTuple):
+    """Cases oldest first: the newest ones, and all of which an agent gave the final label."""
+
+    newest: list[Row]
+    truncated: bool
+    labelled: list[Row]
+    outcomes: Counter[Any]
+
+
+def read(connection: sqlite3.Connection, pair: Pair, task: str, limit: int) -> Read:
+    """Each ticket's latest decision as a case, and all outcomes by reason. limit: of the newest."""
     told: dict[str, dict[str, sqlite3.Row]] = defaultdict(dict)
     for row in connection.execute("select * from predictions"):
         told[row["decision_id"]][row["task"]] = row
     finals = _finals(connection)
-    cases: dict[Any, Row] = {}
+    latest: dict[Any, Row] = {}
     outcomes: Counter[Any] = Counter()
+    for row in _comparisons(connection, pair, task):
+        outcomes[row["outcome"], row["reason"]] += 1
+        case = _case(row, told[row["decision_id"]], finals)
+        latest[row["ticket_id"] or ("decision", row["decision_id"])] = case
+    cases = sorted(latest.values(), key=lambda case: (case["decided"], case["decision_id"]))
+    every = [case for case in _once(cases) if case["outcome"] == "compared"]
+    return Read(
+        newest=_once(cases[-limit:]),
+        truncated=len(cases) >= limit,
+        labelled=[case for case in every if case["final"] is not None],
+        outcomes=outcomes,
+    )
+
+
+def _comparisons(connection: sqlite3.Connection, pair: Pair, task: str) -> Iterable[sqlite3.Row]:
+    """Oldest decision first, whichever of the two models sat where."""
     joined = connection.execute(
         "select c.*, d.request_id, d.ticket_id, d.at as decided, d.tokens, d.language, d.metadata,"
         " d.bundle_digest from comparisons c join decisions d on d.id = c.decision_id"
         " where c.legacy = ? and c.task = ? order by d.at, d.id",
-        (report["legacy"], task),
+        (pair.legacy, task),
     )
     for row in joined:
         models = (row["bundle_digest"], row["identity"])
-        seated = row["role"] == "incumbent"
-        if (models if seated else models[::-1]) != (report["challenger"], report["incumbent"]):
-            continue
-        outcomes[row["outcome"], row["reason"]] += 1
-        case = {**dict(row), "seated": seated, "told": told[row["decision_id"]]}
-        by_ticket, by_request = (
-            finals["ticket", row["ticket_id"]],
-            finals["request", row["request_id"]],
-        )
-        case["finals"] = {
-            name: _counting(by_request.get(name, ()), by_ticket.get(name, ()))
-            for name in {**by_ticket, **by_request}
-        }
-        both = _unreviewed([*by_ticket.get(task, ()), *by_request.get(task, ())])
-        case["arrived"] = min((one["received_at"] for one in both), default=None)
-        case["final"] = case["finals"][task]["label"] if both else None
-        case["source"] = case["finals"][task]["source"] if both else None
-        own = case["told"][task]
-        sides = [(row["label"], row["confidence"]), (own["label"], own["confidence"])]
-        case["i"], case["c"] = sides if seated else sides[::-1]
-        shared = ("request", row["request_id"]) if both else ("decision", row["decision_id"])
-        cases[row["ticket_id"] or shared] = case
-    found = sorted(cases.values(), key=lambda case: (case["decided"], case["decision_id"]))
-    return found, outcomes
+        if (models if row["role"] == "incumbent" else models[::-1]) == pair[1:]:
+            yield row
+
+
+def _case(row: sqlite3.Row, told: dict[str, sqlite3.Row], finals: dict[Any, Any]) -> Row:
+    task, seated = row["task"], row["role"] == "incumbent"
+    by_ticket = finals["ticket", row["ticket_id"]]
+    by_request = finals["request", row["request_id"]]
+    counting = {
+        name: _counting(by_request.get(name, ()), by_ticket.get(name, ()))
+        for name in {**by_ticket, **by_request}
+    }
+    both = _unreviewed([*by_ticket.get(task, ()), *by_request.get(task, ())])
+    own = told[task]
+    sides = [(row["label"], row["confidence"]), (own["label"], own["confidence"])]
+    incumbent, challenger = sides if seated else sides[::-1]
+    return {
+        **dict(row),
+        "told": told,
+        "finals": counting,
+        "arrived": min((one["received_at"] for one in both), default=None),
+        "final": counting[task]["label"] if both else None,
+        "source": counting[task]["source"] if both else None,
+        "i": incumbent,
+        "c": challenger,
+    }
+
+
+def _once(cases: Sequence[Row]) -> list[Row]:
+    """Without a ticket id a label is the request's: its decisions are one ticket then."""
+    found: dict[Any, Row] = {}
+    for case in cases:
+        nameless = case["ticket_id"] is None and case["final"] is not None
+        found[("request", case["request_id"]) if nameless else case["decision_id"]] = case
+    return sorted(found.values(), key=lambda case: (case["decided"], case["decision_id"]))
 
 
 def _finals(connection: sqlite3.Connection) -> dict[Any, dict[str, list[sqlite3.Row]]]:

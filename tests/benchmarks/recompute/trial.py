@@ -1,78 +1,149 @@
-"""Labelled cases come in; tests, guards and checks go out, computed a second time."""
+"""Labelled cases come in; a task's test and its guards go out, computed a second time."""
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 from tests.benchmarks.recompute import plain
-from tests.benchmarks.recompute.counts import counted, differs, four
-from tests.benchmarks.recompute.rows import Row, columns, value_of
+from tests.benchmarks.recompute.counts import counted, four
+from tests.benchmarks.recompute.rows import Row, value_of
+
+Three = tuple[int, int, int]
+"""Wins, losses and ties so far."""
 
 
-def claims(
-    criterion: str, margin: float, alpha: float, tasks: int
-) -> list[tuple[str, float, float]]:
-    found = [("better", margin, alpha), ("worse", margin, alpha / tasks)]
-    return [*found, ("worse", -margin, alpha)] if criterion == "equivalence" else found
+class Claim(NamedTuple):
+    """What is to be shown, at which error."""
+
+    side: str
+    margin: float
+    alpha: float
 
 
-def test(cases: Sequence[Row], plan: Row, alpha: float, tasks: int) -> Row:
+class Admitted(NamedTuple):
+    """The cases that count, oldest decision first, and how many do not."""
+
+    cases: list[Row]
+    left_out: Row
+
+
+def admit(labelled: Sequence[Row], now: float, maturity_s: float, since: float) -> Admitted:
+    """Decided from `since` on, old enough by now, and labelled by the desk itself."""
+    late = [case for case in labelled if case["decided"] >= since]
+    matured_s = maturity(late, maturity_s)
+    kept = [case for case in late if case["decided"] <= now - matured_s]
+    own = [case for case in kept if case["source"] != "review"]
+    left_out = {
+        "left_out_review": len(kept) - len(own),
+        "left_out_early": len(labelled) - len(late),
+        "left_out_recent": len(late) - len(kept),
+        "matured_s": matured_s,
+    }
+    return Admitted(own, left_out)
+
+
+def maturity(labelled: Sequence[Row], planned_s: float) -> float:
+    """As planned, or 2.5 times as long as nine in ten labels of either model alone took."""
+    wanted = [planned_s]
+    for one, other in ("ci", "ic"):
+        delays = sorted(
+            case["arrived"] - case["decided"]
+            for case in labelled
+            if case["source"] != "review" and case[one][0] == case["final"] != case[other][0]
+        )
+        if delays and planned_s > 0:
+            wanted.append(2.5 * delays[math.ceil(0.9 * (len(delays) - 1))])
+    return max(wanted)
+
+
+def claims(plan: Row, alpha: float, tasks: int) -> list[Claim]:
+    """What promotes, what rolls back, and the upper bound of an equivalence."""
     margin = 0.0 if plan["criterion"] == "superiority" else plan["margin"]
-    _, wins, losses, _ = four(cases)
-    running, path = [(0, 0, 0)], []
-    for case in cases:
-        gain = (case["c"][0] == case["final"]) - (case["i"][0] == case["final"])
-        before = running[-1]
-        running.append((before[0] + (gain > 0), before[1] + (gain < 0), before[2] + (gain == 0)))
-    stated = claims(plan["criterion"], margin, alpha, tasks)
-    seen = plain.looks(len(cases))
-    bounds = plain.sequence([running[n] for n in seen], alpha)
-    for n, (low, high) in zip(seen, bounds, strict=True):
-        wealth = [plain.log_wealth(*running[n], claim[1], claim[0]) for claim in stated]
-        gap = (running[n][0] - running[n][1]) / n
-        path.append(
-            {
-                "n": n,
-                "at": cases[n - 1]["arrived"],
-                "log_wealth": wealth,
-                "gap": gap,
-                "low": low,
-                "high": high,
-            }
-        )
-    sides = []
-    for side, bound, level in stated:
-        wealth = [plain.log_wealth(*one, bound, side) for one in running[1:]]
-        best, needed = max([0.0, *wealth]), -math.log(level)
-        first = next((at for at, one in enumerate(wealth, 1) if one >= needed), None)
-        sides.append(
-            {
-                "claim": "gap_above" if side == "better" else "gap_below",
-                "bound": -bound if bound else 0.0,
-                "log_wealth": wealth[-1] if wealth else 0.0,
-                "log_highest": best,
-                "log_needed": needed,
-                "p_value": math.exp(-best),
-                "proven": first is not None,
-                "proven_at": None if first is None else cases[first - 1]["arrived"],
-                "proven_after": first,
-            }
-        )
+    found = [Claim("better", margin, alpha), Claim("worse", margin, alpha / tasks)]
+    return [*found, Claim("worse", -margin, alpha)] if plan["criterion"] == "equivalence" else found
+
+
+def test(admitted: Admitted, plan: Row, stated: Sequence[Claim]) -> Row:
+    """Everything that a report says of a test."""
+    cases, alpha = admitted.cases, stated[0].alpha
+    running = _running(cases)
+    path = _path(cases, running, stated, alpha)
+    wins, losses, _ = running[-1]
     return {
         "criterion": plan["criterion"],
-        "margin": margin,
+        "margin": stated[0].margin,
         "alpha": alpha,
         "labels": len(cases),
+        **admitted.left_out,
         "counts": counted(cases),
         "gap": (wins - losses) / len(cases) if cases else None,
-        "low": bounds[-1][0] if bounds else -1.0,
-        "high": bounds[-1][1] if bounds else 1.0,
-        "sides": sides,
+        "low": path[-1]["low"] if path else -1.0,
+        "high": path[-1]["high"] if path else 1.0,
+        "sides": [_side(cases, running, claim) for claim in stated],
         "path": path,
-        "mcnemar": None if plan["horizon"] is None else mcnemar(cases, plan["horizon"]),
+        "mcnemar": None if plan["horizon"] is None else _mcnemar(cases, plan["horizon"]),
     }
 
 
-def mcnemar(cases: Sequence[Row], horizon: int) -> Row:
+def guard(one: Row, cases: Sequence[Row]) -> Row:
+    """How a guarded segment stands."""
+    inside = [
+        case for case in cases if value_of(case, one["dimension"], final=True) == one["value"]
+    ]
+    _, wins, losses, _ = four(inside)
+    gap = (wins - losses) / len(inside) if inside else None
+    few = gap is None or len(inside) < one["min_labels"]
+    state = "too_few_labels" if few else "violated" if gap < -one["margin"] else "holds"
+    return {"guard": one, "n": len(inside), "gap": gap, "state": state}
+
+
+def _running(cases: Sequence[Row]) -> list[Three]:
+    gains = [(case["c"][0] == case["final"]) - (case["i"][0] == case["final"]) for case in cases]
+    steps = [(int(one > 0), int(one < 0), int(one == 0)) for one in gains]
+
+    def add(before: Three, step: Three) -> Three:
+        return before[0] + step[0], before[1] + step[1], before[2] + step[2]
+
+    return list(accumulate(steps, add, initial=(0, 0, 0)))
+
+
+def _path(
+    cases: Sequence[Row], running: Sequence[Three], stated: Sequence[Claim], alpha: float
+) -> list[Row]:
+    seen = plain.looks(len(cases))
+    bounds = plain.sequence([running[n] for n in seen], alpha)
+    return [
+        {
+            "n": n,
+            "at": cases[n - 1]["decided"],
+            "log_wealth": [plain.log_wealth(*running[n], one.margin, one.side) for one in stated],
+            "gap": (running[n][0] - running[n][1]) / n,
+            "low": low,
+            "high": high,
+        }
+        for n, (low, high) in zip(seen, bounds, strict=True)
+    ]
+
+
+def _side(cases: Sequence[Row], running: Sequence[Three], claim: Claim) -> Row:
+    wealth = [plain.log_wealth(*one, claim.margin, claim.side) for one in running[1:]]
+    best, needed = max([0.0, *wealth]), -math.log(claim.alpha)
+    first = next((at for at, one in enumerate(wealth, 1) if one >= needed), None)
+    return {
+        "claim": "gap_above" if claim.side == "better" else "gap_below",
+        "bound": -claim.margin if claim.margin else 0.0,
+        "log_wealth": wealth[-1] if wealth else 0.0,
+        "log_highest": best,
+        "log_needed": needed,
+        "p_value": math.exp(-best),
+        "proven": first is not None,
+        "proven_at": None if first is None else cases[first - 1]["decided"],
+        "proven_after": first,
+    }
+
+
+def _mcnemar(cases: Sequence[Row], horizon: int) -> Row:
     reached = len(cases) >= horizon
     _, wins, losses, _ = four(cases[:horizon])
     p = min(1.0, 2 * plain.binomial_below(min(wins, losses), wins + losses))
@@ -83,79 +154,3 @@ def mcnemar(cases: Sequence[Row], horizon: int) -> Row:
         "counts": counted(cases[:horizon]) if reached else None,
         "p_value": p if reached else None,
     }
-
-
-def check(name: str, first: Sequence[Row], second: Sequence[Row], blind: str | None) -> Row:
-    n, others = len(first), len(second)
-    if others == 0 or min(n, others) < 30:
-        state = "passed" if n and not others else "too_few"
-        return {"name": name, "state": state, "n": n, "others": others, "rows": []}
-    found = columns([*first, *second], final=False)
-    if name == "feedback_bias":
-        found["agreement"] = [
-            "different" if differs(case) else "same" for case in (*first, *second)
-        ]
-    drawn = {key: plain.shift(column[:n], column[n:]) for key, column in found.items()}
-    if name == "feedback_bias":
-        drawn["label delay"] = plain.shift(*by_delay(first))
-    adjusted = plain.holm([p for p, _, _ in drawn.values()])
-    rows = []
-    for (key, (p, v, by_value)), p_adjusted in zip(drawn.items(), adjusted, strict=True):
-        most = max((one[0] for one in by_value.values()), default=0.0)
-        far = most >= 0.25
-        if key == "agreement":
-            known = sum(map(differs, first)) / n
-            far = known < 0.9 * sum(map(differs, (*first, *second))) / (n + others)
-        far = far and (key != "label delay" or slow(first))
-        strong = blind not in ("", key) and far and p_adjusted < 0.01
-        rows.append(
-            {
-                "dimension": key,
-                "by_value": by_value,
-                "difference": most,
-                "cramers_v": v,
-                "p_value": p,
-                "p_adjusted": p_adjusted,
-                "strong": strong,
-            }
-        )
-    weak = any(row["p_adjusted"] < 0.05 for row in rows)
-    state = "strong" if any(row["strong"] for row in rows) else "weak" if weak else "passed"
-    return {"name": name, "state": state, "n": n, "others": others, "rows": rows}
-
-
-def late(case: Row) -> tuple[float, str]:
-    return case["arrived"] - case["decided"], case["decision_id"]
-
-
-def slow(cases: Sequence[Row]) -> bool:
-    times = [case["decided"] for case in cases]
-    delays = [late(case)[0] for case, _ in decisive(cases)]
-    return bool(delays) and delays[len(delays) * 9 // 10] > 0.1 * (max(times) - min(times))
-
-
-def decisive(cases: Sequence[Row]) -> list[tuple[Row, bool]]:
-    """Those that one side alone had right, soonest first, and whether it was the challenger."""
-    found = []
-    for case in sorted(cases, key=late):
-        right = [case[side][0] == case["final"] for side in "ci"]
-        if sum(right) == 1:
-            found.append((case, right[0]))
-    return found
-
-
-def by_delay(cases: Sequence[Row]) -> tuple[list[str | None], list[str | None]]:
-    """Who alone was right on the sooner half of the labels, and on the later one."""
-    who: list[str | None] = ["challenger" if own else "incumbent" for _, own in decisive(cases)]
-    return who[: len(who) // 2], who[len(who) // 2 :]
-
-
-def guard(one: Row, cases: Sequence[Row]) -> Row:
-    inside = [
-        case for case in cases if value_of(case, one["dimension"], final=True) == one["value"]
-    ]
-    _, wins, losses, _ = four(inside)
-    gap = (wins - losses) / len(inside) if inside else None
-    few = gap is None or len(inside) < one["min_labels"]
-    state = "too_few_labels" if few else "violated" if gap < -one["margin"] else "holds"
-    return {"guard": one, "n": len(inside), "gap": gap, "state": state}

@@ -126,6 +126,19 @@ def turned(cases: Sequence[Case]) -> list[Case]:
     ]
 
 
+def untidy(cases: Sequence[Case]) -> list[Case]:
+    """Half of the tickets have no id, some of their requests are tried again, some are reviewed."""
+    return [
+        replace(
+            case,
+            ticket_id=case.ticket_id if at % 2 else None,
+            request_id=cases[at - at % 10].request_id if at % 10 < 4 else case.request_id,
+            source="review" if at % 7 == 0 else case.source,
+        )
+        for at, case in enumerate(cases)
+    ]
+
+
 def _pick(chance: np.random.Generator, values: Sequence[str], shares: Sequence[float]) -> str:
     place = bisect(list(accumulate(shares)), chance.random())
     return values[min(place, len(values) - 1)]

@@ -1,6 +1,7 @@
 """Simulated cases come in; a ledger that gives them back goes out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from service.ledger.records import Case, Comparison, Decision, FinalLabel, Record, Told
 from service.ledger.store import Store
@@ -9,11 +10,19 @@ BATCH = 50
 """Labels that arrive together."""
 
 
-def fill(store: Store, *tasks: Sequence[Case], legacy: str = "old-desk") -> None:
-    """Writes the cases of each task; the n-th cases of all tasks belong to one decision."""
+def fill(
+    store: Store, *tasks: Sequence[Case], legacy: str = "old-desk", text: bool = False
+) -> None:
+    """Writes the cases of each task; the n-th cases of all tasks belong to one decision.
+
+    text: whether the ledger keeps one of every decision.
+    """
     records: list[Record] = []
     for cases in zip(*tasks, strict=True):
-        records += [_decision(cases), *(_comparison(case, legacy) for case in cases)]
+        decision = _decision(cases)
+        kept = (f"subject of {decision.id} " * 9, f"body of\n{decision.id}  " * 30)
+        records.append(replace(decision, text=kept) if text else decision)
+        records += [_comparison(case, legacy) for case in cases]
     store.write(records)
     known = sorted(
         (case for one in tasks for case in one if case.final_label is not None),

@@ -10,6 +10,8 @@ from service.shadow.report import Met, Report, build
 from tests.service.shadow.cases import CHALLENGER, DAY_S, INCUMBENT, START
 
 SUPERIOR = TaskPlan()
+END = START + 30 * DAY_S
+"""When the reports are made: every ticket is old enough to count."""
 
 
 def plan_of(task: str = "category", plan: TaskPlan = SUPERIOR, alpha: float = 0.05) -> Plan:
@@ -40,4 +42,4 @@ def met(cases: Sequence[Case], *registrations: Registration) -> Met:
 def report_on(cases: Sequence[Case], plan: TaskPlan = SUPERIOR) -> Report:
     """The report on cases of the task `category`, under a plan that was there from the start."""
     facts = met(cases, registered(START, plan_of(plan=plan)))
-    return build(facts, {"category": cases}, START + 15 * DAY_S)
+    return build(facts, {"category": cases}, END)

@@ -106,7 +106,7 @@ async def test_it_says_what_the_bundle_would_reply(seats: Seats, build: Build) -
     tokens = bundle.tokenizer.encode(render(TICKET.subject, TICKET.body))
     answer = await bundle.engine.submit(tokens, float("inf"))
     for task in bundle.tasks:
-        reply = decide(task, answer.probabilities[task.name], None)
+        reply = decide(bundle.rules[task.name], answer.probabilities[task.name])
         assert said[task.name].label == reply.label
         assert said[task.name].confidence == pytest.approx(reply.confidence, abs=1e-5)
 

@@ -24,6 +24,7 @@ WHOLE = """
 sample: 0.5
 queue: 200
 alpha: 0.01
+maturity_days: 1.5
 tasks:
   category:
     criterion: non_inferiority
@@ -108,6 +109,7 @@ def test_a_plan_holds_the_tasks_of_one_legacy_with_defaults(tmp_path: Path) -> N
         legacy="triton",
         role="incumbent",
         alpha=0.01,
+        maturity_days=1.5,
         tasks={"category": config.tasks["category"], "queue": TaskPlan()},
     )
 

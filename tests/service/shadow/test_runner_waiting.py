@@ -7,7 +7,7 @@ import pytest
 
 from service.contract.ticket import Ticket
 from service.shadow.legacy import LegacyFailedError, Said
-from service.shadow.runner import Shadow
+from service.shadow.runner import MOST_WAITING, Shadow
 from tests.service.shadow.legacies import (
     AGREES,
     Prompt,
@@ -65,6 +65,35 @@ async def test_a_caller_who_waits_goes_ahead_of_a_full_queue() -> None:
         legacy.calls[1].set_result(AGREES)
         await waiting
     assert [ticket.ticket_id for ticket in legacy.tickets][:2] == ["first", "urgent"]
+
+
+async def test_beyond_the_most_who_wait_a_caller_is_answered_at_once_and_counted_later() -> None:
+    legacy = Puppet()
+    desk = stage(legacy)
+    async with desk.shadow as shadow:
+        waiting = [
+            asyncio.create_task(shadow.answers(desk.asked(ticket_id=f"{number}"), WAIT_S))
+            for number in range(MOST_WAITING)
+        ]
+        await settle(lambda: desk.status().pending == MOST_WAITING)
+        shadow.offer(desk.asked(ticket_id="patient"))
+        standing = await shadow.answers(desk.asked(ticket_id="one too many"), WAIT_S)
+        answer = standing["old"]["queue"].answer
+        assert answer is not None
+        assert (answer.outcome, answer.label) == ("late", None)
+        for number in range(MOST_WAITING + 2):
+            await settle(lambda number=number: len(legacy.calls) > number)
+            legacy.calls[number].set_result(AGREES)
+        await asyncio.gather(*waiting)
+        await settle(lambda: desk.status().pending == 0)
+        again = asyncio.create_task(shadow.answers(desk.asked(), WAIT_S))
+        await settle(lambda: legacy.unanswered)
+        legacy.unanswered[0].set_result(AGREES)
+        told = (await again)["old"]["queue"].answer
+    assert [ticket.ticket_id for ticket in legacy.tickets][-3:-1] == ["patient", "one too many"]
+    assert told is not None
+    assert told.outcome == "compared"
+    assert desk.outcomes() == {"compared": MOST_WAITING + 3}
 
 
 async def test_a_caller_who_leaves_while_waiting_changes_nothing_for_the_books() -> None:

@@ -50,7 +50,7 @@ def test_a_test_without_its_first_labels_gives_no_verdict(good: bool, bad: bool)
     test = trial(side(good, 4.0), side(bad, 4.0, above=False))
     found = judge_task(test, (), (), (10, 10), beheaded=True)
     assert (found.verdict, found.labels_needed) == ("keep", None)
-    assert "outgrown" in found.reasons[0]
+    assert "first labels of the test are missing" in found.reasons[0]
 
 
 @pytest.mark.parametrize("upper", [True, False])

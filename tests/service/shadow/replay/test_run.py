@@ -36,7 +36,7 @@ def _told(bundle: Path, number: int) -> Mapping[str, str]:
     tokenizer = Tokenizer(definition, TOKEN_LIMIT)
     session = Session.open(bundle / GRAPH, DEFAULT_TASKS, "cpu", threads=1)
     tokens = tokenizer.encode(render_text("Subject", text(number)))
-    answer = session.run(*pad([tokens], tokenizer.pad_id))
+    answer = session.run(*pad([tokens], tokenizer.pad_id)).probabilities
     return {name: LABELS[name][int(rows[0].argmax())] for name, rows in answer.items()}
 
 
