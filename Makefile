@@ -9,7 +9,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8080
 DATA ?=
 CONFIG ?= deploy/quickstart.yaml
-TICKETS ?= 1700
+PROMISES ?= $(if $(DATA),,deploy/promises.yaml)
+TICKETS ?= 2000
 LEGACY_CONFIG ?= deploy/recipes/quickstart-queue.yaml
 
 BIN := .venv/bin
@@ -34,7 +35,7 @@ help:  ## list these commands
 
 setup: $(INSTALLED)  ## make .venv with every extra except cuda
 
-serve: same-run $(SEAL)  ## train, export and serve; DATA=file trains on your tickets, CONFIG=, HOST=, PORT=
+serve: same-run $(SEAL)  ## train, export and serve; DATA=file trains on your tickets, CONFIG=, PROMISES=, HOST=, PORT=
 	@exec deploy/quickstart.sh $(BUNDLE) $(HOST) $(PORT)
 
 real: same-run $(SEAL)  ## route the held-out tickets of DATA=file over HTTP and print the table
@@ -96,7 +97,7 @@ $(REPORT): | $(TABLE) $(INSTALLED)
 	$(BIN)/harbor-train $(if $(wildcard $(OUT)/run/events.jsonl),resume $(OUT)/run,run $(CONFIG) --data $(TABLE) --out $(OUT)/run)
 
 $(SEAL): | $(REPORT)
-	$(BIN)/harbor-export build $(OUT)/run/checkpoint $(BUNDLE)
+	$(BIN)/harbor-export build $(OUT)/run/checkpoint $(BUNDLE) $(if $(PROMISES),--promises $(PROMISES))
 
 $(LEGACY)/run/report.json: | $(TABLE) $(INSTALLED)
 	@mkdir -p $(LEGACY) && cp $(LEGACY_CONFIG) $(LEGACY)/config.yaml

@@ -1,46 +1,30 @@
 """A checkpoint directory comes in; a proven, sealed bundle goes out, or nothing at all."""
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+import numpy as np
 
-from export import golden
+from export import golden, promised
 from export.card import write_card
-from export.errors import ExportError, TargetExists
+from export.errors import WrongCheckpoint
 from export.graph import build_graph
+from export.listener import SILENT, Listener
 from export.parity import ParityReport, check_parity, total_texts
-from service.bundles import open_bundle
-from service.contract.bundle import (
-    CARD,
-    MANIFEST,
-    TOKENIZER,
-    Golden,
-    Manifest,
-    Variant,
-    Version,
-    seal,
-    to_bytes,
-)
+from export.sealing import beside, check_free, checked_version, place, write_text
+from service.contract.bundle import CARD, MANIFEST, TOKENIZER, Golden, Manifest, Variant, to_bytes
 from service.contract.ticket import TEXT_TEMPLATE_VERSION
 from service.engine.session import Session
-from service.errors import ServiceError
-from service.settings import Settings
+from training.calibration.judge import Judged, judge
+from training.calibration.promises import Promises
 from training.checkpoint import Checkpoint, load
 
 GRAPH, GOLDEN = "model.fp32.onnx", "golden.fp32.json"
-
-
-@dataclass(frozen=True)
-class Listener:
-    """What a build tells whoever watches it: a stage begins with so many steps; steps are done."""
-
-    stage: Callable[[str, int], None] = lambda _name, _steps: None
-    advance: Callable[[int], None] = lambda _steps: None
+OFFSETS = "offsets"
+"""Under which the manifest's `metrics` keep what undoes the class weights of training."""
+_CALIBRATION_GAP = 1e-3
+"""Another version of scipy stops its search elsewhere, by some 1e-5 of a scale."""
 
 
 @dataclass(frozen=True)
@@ -53,59 +37,108 @@ class Built:
 
 
 def build(
-    source: Path, target: Path, version: str | None = None, listener: Listener = Listener()
+    source: Path,
+    target: Path,
+    version: str | None = None,
+    listener: Listener = SILENT,
+    promises: Promises | None = None,
 ) -> Built:
     """Exports the checkpoint `source` as the bundle `target`; equal checkpoints give equal bytes.
 
-    version: `ckpt-` and the start of the checkpoint's digest unless given. The bundle is written
-    beside its place, proven by the code that will serve it, and moved there last. Raises
-    ExportError, also where `target` exists, and TrainingError where the checkpoint is damaged.
+    version: `ckpt-` and the start of the checkpoint's digest, with promises also `+p` and the start
+    of theirs, unless given. promises: shown on the checkpoint's calibration split. The bundle is
+    written beside its place, proven by the code that will serve it, and moved there last. Raises
+    ExportError, also where `target` exists, and TrainingError where the checkpoint is damaged or a
+    promise cannot be shown.
     """
-    if target.exists() or target.is_symlink():
-        raise TargetExists(f"{target} exists, and a sealed bundle never changes: choose another")
+    check_free(target)
     listener.stage("reading the checkpoint", 1)
     checkpoint = load(source)
-    version = _checked(version or default_version(checkpoint))
+    version = checked_version(version or default_version(checkpoint, promises))
+    variant = _variant(checkpoint, _judged(checkpoint, promises))
     listener.advance(1)
-    with _beside(target) as fresh:
-        parity = _fill(fresh, checkpoint, version, listener)
+    with beside(target) as fresh:
+        parity = _write_graph(fresh, checkpoint, listener)
+        manifest = _manifest(checkpoint, version, parity, variant, promises)
+        (fresh / MANIFEST).write_bytes(to_bytes(manifest))
+        write_text(fresh / TOKENIZER, checkpoint.tokenizer.to_json())
+        write_text(fresh / CARD, write_card(checkpoint, version, parity, (variant,)))
         listener.stage("opening the bundle as the service does", 1)
-        digest = seal(fresh)
-        _prove(fresh)
+        digest = place(fresh, target)
         listener.advance(1)
-        _move(fresh, target)
     return Built(version, digest, parity)
 
 
-def default_version(checkpoint: Checkpoint) -> str:
-    """A version that the checkpoint alone decides."""
-    return "ckpt-" + checkpoint.digest.removeprefix("sha256:")[:12]
+def default_version(checkpoint: Checkpoint, promises: Promises | None) -> str:
+    """A version that the checkpoint and the promises alone decide."""
+    version = "ckpt-" + checkpoint.digest.removeprefix("sha256:")[:12]
+    return version if promises is None else f"{version}+p{promised.digest(promises)[:8]}"
 
 
-def _fill(
-    directory: Path, checkpoint: Checkpoint, version: str, listener: Listener
-) -> ParityReport:
-    """Writes every file of the bundle but its digests, the gates passed."""
+def _judged(checkpoint: Checkpoint, promises: Promises | None) -> Judged | None:
+    """What the calibration split shows; None for a checkpoint of an older Harbor without it."""
+    split = checkpoint.predictions.get("calibration")
+    if split is None:
+        if promises is not None:
+            raise WrongCheckpoint(
+                "a promise is shown on the predictions of the calibration split, and this "
+                "checkpoint of an older Harbor holds none: train anew, or build without promises "
+                "and recalibrate the bundle"
+            )
+        return None
+    offsets = {task: np.array(values) for task, values in checkpoint.facts.offsets.items()}
+    judged = judge(checkpoint.tasks, split, promises, offsets, checkpoint.facts.scope_method)
+    _check_agreement(checkpoint, judged)
+    return judged
+
+
+def _check_agreement(checkpoint: Checkpoint, judged: Judged) -> None:
+    """The thresholds hold for the calibration that the graph will have, and for no other."""
+    for name, found in judged.calibration.items():
+        known = checkpoint.calibration[name]
+        apart = np.subtract([found.scale, found.bias], [known.scale, known.bias])
+        if found.method != known.method or np.abs(apart).max() > _CALIBRATION_GAP:
+            raise WrongCheckpoint(
+                f"task {name}: the checkpoint is calibrated by {known.method}, its calibration "
+                f"split gives another one ({found.method}): train anew"
+            )
+
+
+def _write_graph(directory: Path, checkpoint: Checkpoint, listener: Listener) -> ParityReport:
+    """Writes graph and golden answers, the gates passed."""
     listener.stage("exporting the graph", 1)
     tasks, tokenizer = checkpoint.tasks, checkpoint.tokenizer
-    graph = build_graph(checkpoint.network, tasks, checkpoint.calibration, tokenizer.limit)
+    graph = build_graph(
+        checkpoint.network, tasks, checkpoint.calibration, tokenizer.limit, checkpoint.scope
+    )
     (directory / GRAPH).write_bytes(graph)
     listener.advance(1)
     listener.stage("comparing graph and checkpoint", total_texts())
     # One thread: it adds in one order, so the golden answers are the same every time.
     session = Session.open(directory / GRAPH, tasks, "cpu", threads=1)
     parity = check_parity(checkpoint, session, listener.advance)
-    manifest = _manifest(checkpoint, version, parity)
     answers: Golden = golden.make_golden(session, tokenizer)
     (directory / GOLDEN).write_bytes(to_bytes(answers))
-    (directory / MANIFEST).write_bytes(to_bytes(manifest))
-    _write_text(directory / TOKENIZER, tokenizer.to_json())
-    _write_text(directory / CARD, write_card(checkpoint, version, parity))
     return parity
 
 
-def _manifest(checkpoint: Checkpoint, version: str, parity: ParityReport) -> Manifest:
+def _manifest(
+    checkpoint: Checkpoint,
+    version: str,
+    parity: ParityReport,
+    variant: Variant,
+    promises: Promises | None,
+) -> Manifest:
     facts = checkpoint.facts
+    metrics: dict[str, Any] = {
+        **facts.metrics,
+        "checkpoint": checkpoint.digest,
+        "parity": parity.stable(),
+    }
+    if promises is not None:
+        metrics[promised.KEY] = promised.document(promises)
+    if facts.offsets:
+        metrics[OFFSETS] = facts.offsets
     return Manifest(
         version=version,
         tasks=checkpoint.tasks,
@@ -115,12 +148,12 @@ def _manifest(checkpoint: Checkpoint, version: str, parity: ParityReport) -> Man
         encoder=facts.encoder,
         data_fingerprint=facts.data_fingerprint,
         code_fingerprint=facts.code_fingerprint,
-        metrics={**facts.metrics, "checkpoint": checkpoint.digest, "parity": parity.stable()},
-        variants=(_variant(checkpoint),),
+        metrics=metrics,
+        variants=(variant,),
     )
 
 
-def _variant(checkpoint: Checkpoint) -> Variant:
+def _variant(checkpoint: Checkpoint, judged: Judged | None) -> Variant:
     return Variant(
         file=GRAPH,
         precision="fp32",
@@ -128,56 +161,9 @@ def _variant(checkpoint: Checkpoint) -> Variant:
         providers=("cpu", "cuda"),
         calibration=checkpoint.calibration,
         quality=checkpoint.facts.quality,
+        thresholds=dict(judged.thresholds) if judged else {},
+        sets=dict(judged.sets) if judged else {},
+        scope=judged.scope if judged else None,
         golden=GOLDEN,
         tolerance=golden.TOLERANCE,
     )
-
-
-def _prove(directory: Path) -> None:
-    # Constructed, not read: a `HARBOR_*` variable of the shell has no say in whether a bundle is
-    # good.
-    settings = Settings.model_construct(
-        bundle=directory, provider="cpu", precision="fp32", sessions=1, threads=1
-    )
-    try:
-        open_bundle(directory, settings)
-    except ServiceError as error:
-        raise ExportError(f"the service refuses the bundle: {error}") from error
-
-
-def _move(fresh: Path, target: Path) -> None:
-    try:
-        fresh.rename(target)
-    except OSError as error:
-        if target.exists():
-            raise TargetExists(f"{target} was made by another build meanwhile") from error
-        raise
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A fresh directory on the target's own file system; gone afterwards unless it was moved."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise ExportError(f"{target.parent} cannot hold a bundle: {error.strerror}") from error
-    # mkdtemp keeps others out; the user that serves must be able to read.
-    fresh.chmod(0o755)
-    try:
-        yield fresh
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _checked(version: str) -> str:
-    try:
-        return TypeAdapter(Version).validate_python(version)
-    except ValidationError as error:
-        raise ExportError(
-            f"a version is 1 to 64 letters, digits and ._+-, found {version!r}"
-        ) from error
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")

@@ -12,7 +12,7 @@ from onnx import ModelProto
 from export.errors import GraphError, ParityError, Skipped
 from export.golden import answer
 from export.graph import read_calibration
-from export.parity import TOLERANCE, probabilities
+from export.parity import SCOPE_TOLERANCE, TOLERANCE, apart
 from service.contract.bundle import (
     TOKENIZER,
     Golden,
@@ -25,9 +25,10 @@ from service.contract.bundle import (
 from service.contract.errors import BundleError
 from service.contract.ticket import render
 from service.contract.tokens import Tokenizer, pad
-from service.engine.session import Device, Session, check_cuda
+from service.engine.session import SCOPE, Device, Session, check_cuda
 from service.errors import ProviderMissing
 from service.proof import prove_golden, prove_graph, prove_text
+from training.calibration.fit import probabilities
 
 
 class Subject:
@@ -120,7 +121,7 @@ def _wiring(subject: Subject) -> str:
         session, tickets = subject.session(variant), subject.golden(variant).tickets
         texts = [render(ticket.subject, ticket.body) for ticket in tickets]
         inputs = pad(subject.tokenizer.encode_batch(texts), subject.manifest.pad_id)
-        logits, answers = session.logits(*inputs), session.run(*inputs)
+        logits, answers = session.logits(*inputs), session.run(*inputs).probabilities
         for name, known in variant.calibration.items():
             gap = np.abs(probabilities(logits[name], known) - answers[name]).max()
             worst = max(worst, _within(float(gap), TOLERANCE, f"{variant.file}, {name}"))
@@ -157,8 +158,12 @@ def _company(subject: Subject) -> str:
         session, tickets = subject.session(variant), subject.golden(variant).tickets
         alone = answer(session, subject.tokenizer, tickets, batch_size=1)
         together = answer(session, subject.tokenizer, tickets, batch_size=len(tickets))
-        gap = max(float(np.abs(alone[name] - together[name]).max()) for name in alone)
-        worst = max(worst, _within(gap, TOLERANCE, variant.file))
+        for name, rows in alone.probabilities.items():
+            gap = float(np.abs(rows - together.probabilities[name]).max())
+            worst = max(worst, _within(gap, TOLERANCE, variant.file))
+        if alone.scope_B is not None and together.scope_B is not None:
+            share = apart(alone.scope_B, together.scope_B)
+            _within(share, SCOPE_TOLERANCE, f"{variant.file}, {SCOPE}")
     return f"largest difference {worst:.1e}"
 
 

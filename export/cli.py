@@ -1,66 +1,164 @@
 """`harbor-export`: a command line comes in; a bundle, or a table of what was checked, goes out."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 if TYPE_CHECKING:
-    from export.build import Built
-    from export.verify import Check
+    from export.listener import Listener
+    from training.calibration.promises import Promises
 
 app = typer.Typer(
     name="harbor-export",
-    help="Turn a checkpoint into a verified ONNX bundle, and prove a bundle.",
+    help="Turn a checkpoint into a verified ONNX bundle, prove a bundle, calibrate it anew.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 _console = Console()
-_COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
+_Made = TypeVar("_Made")
 
 # torch is imported inside the commands: `--help` answers at once.
+
+_Bundle = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The bundle.")]
+_Checkpoint = Annotated[
+    Path, typer.Argument(exists=True, file_okay=False, help="A run's directory `checkpoint`.")
+]
+_Target = Annotated[Path, typer.Argument(help="Directory to make; it must not exist.")]
+_PromisesFile = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="YAML file: what each task is to promise."),
+]
 
 
 @app.command()
 def build(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(exists=True, file_okay=False, help="A run's directory `checkpoint`."),
-    ],
-    bundle: Annotated[Path, typer.Argument(help="Directory to make; it must not exist.")],
+    checkpoint: _Checkpoint,
+    bundle: _Target,
     version: Annotated[
         str | None,
         typer.Option(help="Version of the bundle.", show_default="ckpt- and its digest's start"),
     ] = None,
+    promises: _PromisesFile = None,
 ) -> None:
     """Export a checkpoint as a bundle; if a gate fails, nothing is written."""
-    _guard(lambda: _show_built(_build(checkpoint, bundle, version), bundle))
+    with _guarded():
+        from export import shown
+        from export.build import build as make
+
+        asked = _promises(promises)
+        built = _watched(lambda watcher: make(checkpoint, bundle, version, watcher, asked))
+        _say(shown.parity(built.parity))
+        _say(f"bundle {built.version} ({built.digest}): {bundle}")
 
 
 @app.command()
-def verify(
-    bundle: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The bundle.")],
-) -> None:
+def verify(bundle: _Bundle) -> None:
     """Check a bundle and say what was compared with what; code 1 if a check fails."""
+    from export import shown
     from export.verify import verify as checks
 
     with _console.status("checking"):
         done = list(checks(bundle))
-    _console.print(_table(done, bundle.name))
+    _console.print(shown.checks(done, bundle.name))
     for check in done:
         if check.status == "failed":
             _fail(f"{bundle.name} failed the check '{check.name}': {check.found}")
 
 
-def _build(checkpoint: Path, bundle: Path, version: str | None) -> "Built":
-    from export.build import Listener
-    from export.build import build as make
+@app.command()
+def recalibrate(
+    bundle: _Bundle,
+    labelled: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="CSV, JSONL or Parquet of tickets with their final labels, none of which the "
+            "model was trained on.",
+        ),
+    ],
+    new: _Target,
+    promises: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="YAML file: what each task is to promise.",
+            show_default="what the bundle was made to promise",
+        ),
+    ] = None,
+    traffic: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Recent tickets, labels not needed: the labelled ones are thinned to the label "
+            "shares estimated from these.",
+        ),
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(help="Version of the new bundle.", show_default="the old one and +r..."),
+    ] = None,
+    tasks: Annotated[
+        str,
+        typer.Option(help="Tasks to recalibrate, with commas between.", show_default="all"),
+    ] = "",
+    rejects: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Where to list the rows that were not taken, and why."),
+    ] = None,
+) -> None:
+    """Calibrate a bundle anew on labelled tickets, without training; the old bundle stays."""
+    with _guarded():
+        from export import shown
+        from export.recalibrate import Wanted
+        from export.recalibrate import recalibrate as make
+
+        begun = time.monotonic()
+        names = tuple(name for part in tasks.split(",") if (name := part.strip()))
+        wanted = Wanted(labelled, names, _promises(promises), traffic, rejects)
+        made = _watched(lambda watcher: make(bundle, new, wanted, version, watcher))
+        for line in shown.recalibrated(made):
+            _say(line)
+        _say(f"bundle {made.version} ({made.digest}): {new}")
+        _say(f"{bundle} is as it was; this took {time.monotonic() - begun:.1f} seconds")
+
+
+@app.command()
+def card(
+    bundle: _Bundle,
+    checkpoint: _Checkpoint,
+    new: _Target,
+    version: Annotated[
+        str | None,
+        typer.Option(help="Version of the new bundle.", show_default="the old one and +card"),
+    ] = None,
+) -> None:
+    """Write the bundle anew with a card that says how far to trust a confidence."""
+    with _guarded():
+        from export.recard import recard
+
+        made = recard(bundle, checkpoint, new, version)
+        _say(f"bundle {made.version} ({made.digest}): {new}")
+
+
+def _promises(path: Path | None) -> "Promises | None":
+    from training.calibration.promises import read_promises
+
+    return None if path is None else read_promises(path)
+
+
+def _watched(work: Callable[["Listener"], _Made]) -> _Made:
+    from export.listener import Listener
 
     columns = (
         TextColumn("{task.description}"),
@@ -76,41 +174,24 @@ def _build(checkpoint: Path, bundle: Path, version: str | None) -> "Built":
         def advance(steps: int) -> None:
             bars.advance(bars.task_ids[-1], steps)
 
-        return make(checkpoint, bundle, version, Listener(stage, advance))
+        return work(Listener(stage, advance, _say))
 
 
-def _show_built(built: "Built", bundle: Path) -> None:
-    parity = built.parity
-    differences = ", ".join(f"{name} {value:.1e}" for name, value in parity.max_dp.items())
-    _console.print(
-        f"parity: {parity.texts} texts of {parity.shortest} to {parity.longest} tokens; "
-        f"largest difference of a probability: {differences}; label flips: 0",
-        highlight=False,
-        soft_wrap=True,
-    )
-    line = escape(f"bundle {built.version} ({built.digest}): {bundle}")
-    _console.print(line, highlight=False, soft_wrap=True)
-
-
-def _table(checks: "Iterable[Check]", name: str) -> Table:
-    table = Table(title=escape(f"Bundle {name}"))
-    for heading in ("check", "compared", "result", "found"):
-        table.add_column(heading, overflow="fold")
-    for check in checks:
-        result = f"[{_COLOURS[check.status]}]{check.status}[/]"
-        table.add_row(check.name, check.compared, result, escape(check.found))
-    return table
-
-
-def _guard(work: Callable[[], None]) -> None:
+@contextmanager
+def _guarded() -> Iterator[None]:
     from export.errors import ExportError
+    from service.contract.errors import ContractError
     from service.errors import ServiceError
     from training.errors import TrainingError
 
     try:
-        work()
-    except (ExportError, TrainingError, ServiceError, OSError) as error:
+        yield
+    except (ExportError, TrainingError, ServiceError, ContractError, OSError) as error:
         _fail(str(error))
+
+
+def _say(line: str) -> None:
+    _console.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def _fail(message: str) -> None:

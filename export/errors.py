@@ -1,10 +1,13 @@
 """The exceptions of export; a message states the rule and the value found, as one line.
 
 ExportError
-├── GraphError     the network cannot become a graph that keeps to the bundle's contract
-├── ParityError    the graph does not answer as the checkpoint does; no bundle was written
-├── TargetExists   the bundle's directory is there already; a sealed bundle never changes
-└── Skipped        a check of `harbor-export verify` cannot be made on this machine
+├── GraphError       the network cannot become a graph that keeps to the bundle's contract
+├── ParityError      the graph does not answer as the checkpoint does; no bundle was written
+├── TargetExists     the bundle's directory is there already; a sealed bundle never changes
+├── LabelsRefused    the labelled tickets cannot carry a new calibration; no bundle was written
+├── PromisesLost     the bundle does not say which promises its thresholds were chosen for
+├── WrongCheckpoint  the checkpoint and the bundle, or what it says of itself, do not go together
+└── Skipped          a check of `harbor-export verify` cannot be made on this machine
 """
 
 
@@ -22,6 +25,18 @@ class ParityError(ExportError):
 
 class TargetExists(ExportError):
     """The bundle's directory is there already; a sealed bundle never changes."""
+
+
+class LabelsRefused(ExportError):
+    """The labelled tickets cannot carry a new calibration; no bundle was written."""
+
+
+class PromisesLost(ExportError):
+    """The bundle does not say which promises its thresholds were chosen for."""
+
+
+class WrongCheckpoint(ExportError):
+    """The checkpoint and the bundle, or what it says of itself, do not go together."""
 
 
 class Skipped(ExportError):

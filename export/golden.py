@@ -11,6 +11,7 @@ from export.texts import Desk
 from service.contract.bundle import Golden, GoldenTicket
 from service.contract.ticket import Ticket, render
 from service.contract.tokens import Tokenizer, pad
+from service.engine.outputs import Outputs
 from service.engine.session import FloatArray, Session
 
 TOLERANCE = 1e-4
@@ -40,7 +41,7 @@ def make_golden(session: Session, tokenizer: Tokenizer) -> Golden:
     session: on the CPU with one thread, which adds in one order every time.
     """
     tickets = [*_ODD, *_generated(tokenizer)]
-    answers = answer(session, tokenizer, tickets, batch_size=1)
+    answers = answer(session, tokenizer, tickets, batch_size=1).probabilities
     return Golden(
         tickets=tuple(
             GoldenTicket(
@@ -58,14 +59,19 @@ def answer(
     tokenizer: Tokenizer,
     tickets: Sequence[Ticket | GoldenTicket],
     batch_size: int,
-) -> dict[str, FloatArray]:
-    """Probabilities for each task, (tickets, C), computed in batches of `batch_size`."""
+) -> Outputs:
+    """What the graph says to all tickets, computed in batches of `batch_size`."""
     tokens = [tokenizer.encode(render(ticket.subject, ticket.body)) for ticket in tickets]
     parts = [
         session.run(*pad(tokens[start : start + batch_size], tokenizer.pad_id))
         for start in range(0, len(tokens), batch_size)
     ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    names = [task.name for task in session.tasks]
+    scores = [part.scope_B for part in parts if part.scope_B is not None]
+    return Outputs(
+        {name: np.concatenate([part.probabilities[name] for part in parts]) for name in names},
+        np.concatenate(scores) if scores else None,
+    )
 
 
 def _generated(tokenizer: Tokenizer) -> list[Ticket]:

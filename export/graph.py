@@ -20,7 +20,8 @@ from export.errors import GraphError
 from service.contract.bundle import Calibration
 from service.contract.tasks import Task
 from service.contract.ticket import TEXT_TEMPLATE_VERSION
-from service.engine.session import IDS, MASK
+from service.engine.session import IDS, MASK, SCOPE
+from training.model.network import Network
 
 OPSET = 18
 """torch's default, which every provider knows in full; 20 and 23 ran at the same speed on a CPU."""
@@ -36,33 +37,41 @@ class _Described(Protocol):
 
 
 class _InTaskOrder(nn.Module):
-    """The network, its logits a tuple in the order of the tasks: a dict's order is no contract."""
+    """The network, its logits a tuple in the order of the tasks: a dict's order is no contract.
 
-    def __init__(self, network: nn.Module, names: Sequence[str]) -> None:
+    Behind them the scope score, where there is one.
+    """
+
+    def __init__(self, network: Network, names: Sequence[str], scope: nn.Module | None) -> None:
         super().__init__()
         self.network = network
         self.names = tuple(names)
+        self.scope = scope
 
     def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, ...]:
-        logits = self.network(ids_BL, mask_BL)
-        return tuple(logits[name] for name in self.names)
+        features = self.network.trunk(ids_BL, mask_BL)
+        logits = self.network.answer(features)
+        outputs = tuple(logits[name] for name in self.names)
+        return outputs if self.scope is None else (*outputs, self.scope(features))
 
 
 def build_graph(
-    network: nn.Module,
+    network: Network,
     tasks: Sequence[Task],
     calibration: Mapping[str, Calibration],
     token_limit: int,
+    scope: nn.Module | None = None,
 ) -> bytes:
     """One ONNX file with all heads and calibration in the graph; equal networks give equal bytes.
 
-    network: forward(ids_BL, mask_BL) -> {task: logits (B, C)}, on the CPU; it is put into
-    evaluation mode. The graph takes `input_ids` and `attention_mask`, int64 (B, L), and gives for
-    each task, float32 (B, C), `<task>_logits` (raw) and `<task>_probabilities`, which are
-    softmax(logits * `<task>_scale` + `<task>_bias`). Raises GraphError.
+    network, scope: on the CPU; they are put into evaluation mode. scope: the trunk's features by
+    task to scores (B,). The graph takes `input_ids` and `attention_mask`, int64 (B, L), and gives
+    for each task, float32 (B, C), `<task>_logits` (raw) and `<task>_probabilities`, which are
+    softmax(logits * `<task>_scale` + `<task>_bias`); with `scope` also `scope_score`, float32 (B,).
+    Raises GraphError.
     """
     _check_sizes(tasks, calibration)
-    model = _trace(network, [task.name for task in tasks], token_limit)
+    model = _trace(_InTaskOrder(network, [task.name for task in tasks], scope), token_limit)
     _strip(model)
     for task in tasks:
         _insert_calibration(model, task, calibration[task.name])
@@ -104,19 +113,21 @@ def _check_sizes(tasks: Sequence[Task], calibration: Mapping[str, Calibration]) 
             )
 
 
-def _trace(network: nn.Module, names: Sequence[str], token_limit: int) -> ModelProto:
+def _trace(network: _InTaskOrder, token_limit: int) -> ModelProto:
     # A batch of 1 would be taken for a constant.
     ids_BL = torch.ones((2, 8), dtype=torch.int64)
     mask_BL = torch.ones_like(ids_BL)
+    names = [f"{name}_logits" for name in network.names]
+    names += [SCOPE] if network.scope is not None else []
     shape = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence", max=token_limit)}
     with torch.no_grad(), _quiet():
         program = torch.onnx.export(
-            _InTaskOrder(network, names).eval(),
+            network.eval(),
             (ids_BL, mask_BL),
             dynamo=True,
             dynamic_shapes=(shape, shape),
             input_names=list(INPUTS),
-            output_names=[f"{name}_logits" for name in names],
+            output_names=names,
             opset_version=OPSET,
             external_data=False,
             verbose=False,

@@ -11,16 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from export.errors import ParityError
 from export.texts import Desk
-from service.contract.bundle import Calibration
 from service.contract.tasks import Task
 from service.contract.ticket import render
 from service.contract.tokens import IntArray, Tokens, pad
 from service.engine.session import Session
-from training.calibration.fit import calibrated
+from training.calibration.fit import probabilities
 from training.checkpoint import Checkpoint
 
 FloatArray = NDArray[np.floating]
@@ -30,6 +28,10 @@ TOLERANCE = 1e-5
 
 MARGIN = 2e-5
 """Two labels closer than this may swap within the tolerance; a flip between others is a fault."""
+
+SCOPE_TOLERANCE = 1e-4
+"""Largest difference of a scope score, as a share of it: a sum of squares, each of which divides by
+the small spread of a direction; MiniLM's is about 1e-6."""
 
 BATCHES = {1: 64, 3: 34, 8: 30, 32: 20}
 """Batch size to number of batches: 1,046 texts."""
@@ -42,8 +44,9 @@ BUDGET_TOKENS = 16_384
 class ParityReport:
     """What was compared, and how far apart the answers were.
 
-    max_dp: per task the largest difference of a probability. swaps: labels that changed within
-    MARGIN. shortest, longest: tokens of a text.
+    max_dp: per task the largest difference of a probability. max_scope: that of a scope score, as a
+    share of it; None where there is none. swaps: labels that changed within MARGIN. shortest,
+    longest: tokens of a text.
     """
 
     texts: int = 0
@@ -51,6 +54,7 @@ class ParityReport:
     longest: int = 0
     swaps: int = 0
     max_dp: dict[str, float] = field(default_factory=dict)
+    max_scope: float | None = None
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:
@@ -66,6 +70,7 @@ class ParityReport:
             "longest_tokens": self.longest,
             "tolerance": TOLERANCE,
             "margin": MARGIN,
+            **({} if self.max_scope is None else {"scope_tolerance": SCOPE_TOLERANCE}),
             "passed": True,
         }
 
@@ -83,8 +88,9 @@ def check_parity(
     """Compares network and graph, from a ticket's text on, over batch sizes and lengths.
 
     session: the service's own, on the graph that will ship. advance: told the number of texts
-    after each batch. Raises ParityError where a probability differs by more than TOLERANCE, or
-    where a label flips that led by more than MARGIN.
+    after each batch. Raises ParityError where a probability differs by more than TOLERANCE, where
+    a label flips that led by more than MARGIN, or where a scope score differs by more than
+    SCOPE_TOLERANCE.
     """
     report = ParityReport()
     with _one_thread(), ThreadPoolExecutor(1) as beside:
@@ -92,11 +98,13 @@ def check_parity(
             report.add(batch)
             ids_BL, mask_BL = pad(batch, checkpoint.tokenizer.pad_id)
             answer = beside.submit(session.run, ids_BL, mask_BL)
-            expected = reference(checkpoint, ids_BL, mask_BL)
+            expected, scope_B = reference(checkpoint, ids_BL, mask_BL)
             found = answer.result()
+            where = f"{len(batch)} texts of up to {ids_BL.shape[1]} tokens"
             for task in checkpoint.tasks:
-                where = f"{len(batch)} texts of up to {ids_BL.shape[1]} tokens"
-                _compare(task, expected[task.name], found[task.name], where, report)
+                given = found.probabilities[task.name]
+                _compare(task, expected[task.name], given, where, report)
+            _compare_scope(scope_B, found.scope_B, where, report)
             advance(len(batch))
     return report
 
@@ -121,20 +129,27 @@ def batch_lengths(size: int, number: int, limit: int) -> Iterator[list[int]]:
 
 def reference(
     checkpoint: Checkpoint, ids_BL: IntArray, mask_BL: IntArray
-) -> Mapping[str, FloatArray]:
-    """The checkpoint's own calibrated probabilities, (B, C) per task: torch, then numpy."""
+) -> tuple[Mapping[str, FloatArray], FloatArray | None]:
+    """The checkpoint's own calibrated probabilities, (B, C) per task, and its scope scores (B,):
+    torch, then numpy.
+    """
+    network, scope = checkpoint.network, checkpoint.scope
     with torch.inference_mode():
-        logits = checkpoint.network(torch.from_numpy(ids_BL), torch.from_numpy(mask_BL))
-    return {
+        features = network.trunk(torch.from_numpy(ids_BL), torch.from_numpy(mask_BL))
+        logits = network.answer(features)
+        scope_B = None if scope is None else scope(features).numpy()
+    answers = {
         name: probabilities(logits_BC.numpy(), checkpoint.calibration[name])
         for name, logits_BC in logits.items()
     }
+    return answers, scope_B
 
 
-def probabilities(logits_BC: FloatArray, calibration: Calibration) -> FloatArray:
-    """Raw logits to calibrated probabilities (B, C), in double precision, without the graph."""
-    scaled_BC = calibrated(logits_BC.astype(np.float64), calibration)
-    return np.asarray(softmax(scaled_BC, axis=1))
+def apart(first_B: FloatArray, second_B: FloatArray) -> float:
+    """The largest difference of scope scores (B,), as a share of the first; below 1 the difference
+    itself, because no ticket near 0 is strange.
+    """
+    return float((np.abs(second_B - first_B) / np.maximum(np.abs(first_B), 1.0)).max())
 
 
 @contextmanager
@@ -176,6 +191,27 @@ def _compare(
         raise ParityError(f"task {task.name}: the graph gives another label ({where})")
     report.swaps += int(flipped_B.sum())
     report.max_dp[task.name] = max(report.max_dp.get(task.name, 0.0), largest)
+
+
+def _compare_scope(
+    expected_B: FloatArray | None, found_B: FloatArray | None, where: str, report: ParityReport
+) -> None:
+    if expected_B is None and found_B is None:
+        return
+    if expected_B is None or found_B is None:
+        lacks = "checkpoint" if expected_B is None else "graph"
+        raise ParityError(f"the {lacks} gives no scope score")
+    if found_B.shape != expected_B.shape:
+        raise ParityError(
+            f"the graph gave scope scores {found_B.shape}, the network {expected_B.shape}"
+        )
+    largest = apart(expected_B, found_B)
+    if not largest <= SCOPE_TOLERANCE:
+        raise ParityError(
+            f"a scope score of the graph differs from the checkpoint's by a share of {largest:.1e},"
+            f" at most {SCOPE_TOLERANCE:.0e} is allowed ({where})"
+        )
+    report.max_scope = max(report.max_scope or 0.0, largest)
 
 
 def _margin(probabilities_BC: FloatArray) -> FloatArray:

@@ -24,6 +24,7 @@ from service.logs import Log, open_log
 from service.metrics import Metrics, Serving
 from service.promotion import Promotion
 from service.readiness import Readiness
+from service.reliability.watch import Watch
 from service.settings import Settings
 from service.shadow.config import ShadowConfig, read_shadow
 from service.shadow.legacy import Legacy
@@ -59,6 +60,8 @@ def create_core(settings: Settings, log: Log | None = None) -> Core:
         spare=leftover.spare,
     )
     bundles.listen(lambda _: witness.seats_changed())
+    reliability = Watch(ledger, bundles, metrics.reliability, log)
+    bundles.listen(lambda _: reliability.bundle_changed())
     return Core(
         settings,
         bundles,
@@ -70,6 +73,7 @@ def create_core(settings: Settings, log: Log | None = None) -> Core:
         witness,
         reporting,
         promotion,
+        reliability,
     )
 
 
@@ -86,7 +90,13 @@ def build_app(core: Core) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with core.ledger, core.bundles, core.promotion, core.witness:
+        async with (
+            core.ledger,
+            core.bundles,
+            core.promotion,
+            core.witness,
+            core.reliability,
+        ):
             yield
             core.readiness.drop()
 

@@ -63,7 +63,7 @@ class Bundles:
         try:
             self._activate(await self._load(self._settings.bundle))
             for name, directory in self._configured.items():
-                self._shadows[name] = await self._load(directory)
+                self._shadows[name] = await self._load(directory, in_shadow=True)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -175,9 +175,11 @@ class Bundles:
         self._activate(held)
         return held.bundle
 
-    async def _load(self, directory: Path) -> "_Held":
+    async def _load(self, directory: Path, *, in_shadow: bool = False) -> "_Held":
         report = _Reports(self._on_batch)
-        bundle = await asyncio.to_thread(open_bundle, directory, self._settings, report)
+        bundle = await asyncio.to_thread(
+            open_bundle, directory, self._settings, report, in_shadow=in_shadow
+        )
         try:
             await bundle.engine.__aenter__()
         except InferenceFailed as error:

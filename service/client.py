@@ -20,6 +20,7 @@ from service.api.schema import (
     Reply,
 )
 from service.api.seats import Forgotten, SeatReply
+from service.contract.promises import SetMethod
 from service.shadow.documents import ShadowStatus
 from service.shadow.findings.document import Report
 
@@ -64,12 +65,16 @@ class HarborClient:
         ticket_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         top_k: int | None = None,
+        sets: SetMethod | None = None,
+        sets_per_label: bool = False,
         wait_for_shadow: bool = False,
         headers: dict[str, str] | None = None,
     ) -> Reply:
         """The reply to one ticket. Raises Refused, and httpx.HTTPError where nobody answers.
 
-        wait_for_shadow: the reply holds what each legacy says to this very ticket.
+        sets: each prediction holds its conformal set of this method; sets_per_label: with coverage
+        on the tickets of each label. wait_for_shadow: the reply holds what each legacy says to this
+        very ticket.
         """
         ticket = {
             "subject": subject,
@@ -77,7 +82,12 @@ class HarborClient:
             "ticket_id": ticket_id,
             "metadata": metadata,
         }
-        params = _params(top_k=top_k, shadow="wait" if wait_for_shadow else None)
+        params = _params(
+            top_k=top_k,
+            sets=sets,
+            sets_per="label" if sets_per_label else None,
+            shadow="wait" if wait_for_shadow else None,
+        )
         return self._ask(Reply, "POST", "/route", ticket, params, headers)
 
     def route_batch(
@@ -85,11 +95,13 @@ class HarborClient:
         tickets: Sequence[dict[str, Any]],
         *,
         top_k: int | None = None,
+        sets: SetMethod | None = None,
+        sets_per_label: bool = False,
         headers: dict[str, str] | None = None,
     ) -> BatchReply:
         """A reply or a problem for each ticket, in their order. Raises as `route` does."""
         body = {"tickets": list(tickets)}
-        params = _params(top_k=top_k)
+        params = _params(top_k=top_k, sets=sets, sets_per="label" if sets_per_label else None)
         return self._ask(BatchReply, "POST", "/route/batch", body, params, headers)
 
     def feedback(

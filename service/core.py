@@ -9,6 +9,7 @@ from service.logs import Log
 from service.metrics import Metrics
 from service.promotion import Promotion
 from service.readiness import Readiness
+from service.reliability.watch import Watch
 from service.settings import Settings
 from service.shadow.reporting import Reporting
 from service.witness import Witness
@@ -28,3 +29,4 @@ class Core:
     witness: Witness
     reporting: Reporting
     promotion: Promotion
+    reliability: Watch

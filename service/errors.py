@@ -27,6 +27,7 @@ ServiceError
     ├── BundleRefused                                     a bundle did not prove itself
     ├── LedgerRefused                                     the ledger's URL cannot be used
     ├── ShadowRefused                                     the shadow's file cannot be used
+    ├── PolicyRefused                                     the policy's file cannot be used
     └── ProviderMissing                                   the provider asked for is not to be had
 """
 
@@ -201,6 +202,12 @@ class ShadowRefused(StartError):
     """The shadow's configuration cannot be used; the message names the key and the rule."""
 
     code, title = "shadow_refused", "The shadow's configuration was refused"
+
+
+class PolicyRefused(StartError):
+    """The policy's file cannot be used; the message names the key and the rule."""
+
+    code, title = "policy_refused", "The policy was refused"
 
 
 class ProviderMissing(StartError):

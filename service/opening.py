@@ -1,7 +1,7 @@
 """A bundle directory comes in; a proven bundle goes out, with the engine that runs it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from service.engine.engine import Engine
 from service.engine.providers import Opened, open_sessions
 from service.engine.session import Device
 from service.errors import BundleRefused, InferenceFailed
+from service.policy import Policy, read_policy
 from service.proof import prove_golden, prove_graph, prove_text
+from service.rules import Rule, rules_of
 from service.settings import Provider, Settings
 
 _LONG = 256
@@ -33,8 +35,9 @@ _LONG = 256
 class Bundle:
     """A bundle that proved itself, with the engine that runs it.
 
-    directory: without links. digest: `sha256:...` of the sealed directory. degraded: `auto` had to
-    fall back although the host has a driver. reason: why `auto` did not take CUDA.
+    directory: without links. digest: `sha256:...` of the sealed directory. rules: by task, how its
+    probabilities become a decision. degraded: `auto` had to fall back although the host has a
+    driver. reason: why `auto` did not take CUDA. policy: that the rules follow beside the bundle.
     """
 
     directory: Path
@@ -43,9 +46,11 @@ class Bundle:
     variant: Variant
     tokenizer: Tokenizer
     engine: Engine
+    rules: Mapping[str, Rule]
     provider: Device
     degraded: bool
     reason: str | None = None
+    policy: Policy | None = None
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -58,31 +63,44 @@ def _ignore(_: object) -> None:
 
 
 def open_bundle(
-    directory: Path, settings: Settings, on_batch: Callable[[BatchReport], None] = _ignore
+    directory: Path,
+    settings: Settings,
+    on_batch: Callable[[BatchReport], None] = _ignore,
+    *,
+    in_shadow: bool = False,
 ) -> Bundle:
     """Opens a bundle and proves its golden tickets on the provider that will serve.
 
-    Before that its digests, manifest, text template, tokenizer and graph are checked.
-    Takes seconds: call it in a thread. The engine is built, not started: `async with bundle.engine`
-    does that. Raises BundleRefused naming the cause, ProviderMissing where the provider that was
-    asked for is not to be had.
+    Before that its digests, manifest, text template, tokenizer and graph are checked, and that the
+    policy fits. in_shadow: the policy may then name tasks that this bundle lacks. Takes seconds:
+    call it in a thread. The engine is built, not started: `async with bundle.engine` does that.
+    Raises BundleRefused naming the cause, ProviderMissing where the provider that was asked for is
+    not to be had, PolicyRefused where the policy cannot be read.
     """
     # Where a link leads is settled once: it may be pointed elsewhere while the files are read, and
     # what it leads to later is another bundle.
     directory = Path(os.path.realpath(directory))
+    policy = None if settings.policy is None else read_policy(settings.policy)
     try:
-        return _open(directory, settings, on_batch)
+        return _open(directory, settings, on_batch, policy, in_shadow)
     except (ContractError, InferenceFailed) as error:
         raise BundleRefused(f"bundle {directory.name}: {error}") from error
     except OSError as error:
         raise BundleRefused(f"bundle {directory.name} cannot be read: {error.strerror}") from error
 
 
-def _open(directory: Path, settings: Settings, on_batch: Callable[[BatchReport], None]) -> Bundle:
+def _open(
+    directory: Path,
+    settings: Settings,
+    on_batch: Callable[[BatchReport], None],
+    policy: Policy | None,
+    in_shadow: bool,
+) -> Bundle:
     digest = check_digests(directory)
     manifest = read_manifest(directory)
     prove_text(manifest)
     variant = _variant(manifest, settings)
+    rules = _rules(manifest, variant, policy, in_shadow)
     tokenizer = Tokenizer.from_file(directory / TOKENIZER, manifest.token_limit)
     opened = _opened(directory, manifest, variant, settings)
     # The sessions share one graph: to prove the first proves them all.
@@ -96,10 +114,25 @@ def _open(directory: Path, settings: Settings, on_batch: Callable[[BatchReport],
         variant,
         tokenizer,
         engine,
+        rules,
         opened.provider,
         opened.degraded,
         opened.reason,
+        policy,
     )
+
+
+def _rules(
+    manifest: Manifest, variant: Variant, policy: Policy | None, in_shadow: bool
+) -> dict[str, Rule]:
+    if policy is None:
+        return rules_of(manifest.tasks, variant)
+    try:
+        if not in_shadow:
+            policy.check(manifest.tasks)
+        return rules_of(manifest.tasks, variant, policy)
+    except ValueError as error:
+        raise BundleRefused(f"{policy.name} does not fit the bundle: {error}") from error
 
 
 def _opened(directory: Path, manifest: Manifest, variant: Variant, settings: Settings) -> Opened:

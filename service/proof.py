@@ -1,6 +1,7 @@
 """An opened graph and its manifest come in; a graph that is not what was exported is refused."""
 
 import json
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,13 +11,17 @@ from service.contract.tasks import Task
 from service.contract.ticket import TEXT_TEMPLATE_VERSION, render
 from service.contract.tokens import Tokenizer, Tokens, pad
 from service.engine.answer import FloatArray
-from service.engine.session import IDS, MASK, Session
+from service.engine.outputs import Outputs
+from service.engine.session import IDS, MASK, SCOPE, Session
 from service.errors import BundleRefused, InferenceFailed
 
 Signature = dict[str, tuple[str, tuple[int | str | None, ...]]]
 
 _COMPANY = 8
 """Golden tickets are also asked in batches of this many: company must not change an answer."""
+
+_SCOPE_GAP = 1e-3
+"""By which share company may move a scope score; it is a sum of squares, not a probability."""
 
 
 def prove_text(manifest: Manifest) -> None:
@@ -45,6 +50,7 @@ def prove_graph(session: Session, manifest: Manifest, variant: Variant) -> None:
     for task in manifest.tasks:
         for kind in ("probabilities", "logits"):
             _prove_output(signature, f"{task.name}_{kind}", task, variant)
+    _prove_scope(signature, variant)
 
 
 def prove_golden(
@@ -53,18 +59,22 @@ def prove_golden(
     """Asks every golden ticket, alone and in company, through the serving tokenizer and session.
 
     Returns the largest difference of a probability. Raises BundleRefused where it exceeds the
-    variant's tolerance, or where the graph fails.
+    variant's tolerance, where company changes a scope score, or where the graph fails.
     """
     tokens = [tokenizer.encode(render(ticket.subject, ticket.body)) for ticket in golden.tickets]
     worst = 0.0
+    scores: dict[int, list[float]] = {1: [], _COMPANY: []}
     for size in (1, _COMPANY):
         for start in range(0, len(tokens), size):
             stop = start + size
             outputs = _run(session, tokens[start:stop], manifest.pad_id, variant)
+            if outputs.scope_B is not None:
+                scores[size] += outputs.scope_B.tolist()
             for row, ticket in enumerate(golden.tickets[start:stop]):
-                answer = {name: rows[row] for name, rows in outputs.items()}
+                answer = {name: rows[row] for name, rows in outputs.probabilities.items()}
                 where = f"golden ticket {start + row} of {variant.golden}"
                 worst = max(worst, _prove_ticket(answer, ticket, variant.tolerance, where))
+    _prove_scores(scores[1], scores[_COMPANY], variant)
     return worst
 
 
@@ -78,6 +88,28 @@ def _prove_output(signature: Signature, name: str, task: Task, variant: Variant)
             f"{variant.file}: {name} must be float32 of (batch, {task.classes}), "
             f"found {kind} {shape}"
         )
+
+
+def _prove_scope(signature: Signature, variant: Variant) -> None:
+    """A graph may give a score without a threshold in the manifest; the reverse is refused."""
+    if SCOPE not in signature:
+        if variant.scope is not None:
+            raise BundleRefused(f"{variant.file} has no output {SCOPE}, the manifest a threshold")
+        return
+    kind, shape = signature[SCOPE]
+    if kind != "tensor(float)" or len(shape) != 1:
+        raise BundleRefused(
+            f"{variant.file}: {SCOPE} must be float32 of (batch,), found {kind} {shape}"
+        )
+
+
+def _prove_scores(alone: list[float], together: list[float], variant: Variant) -> None:
+    for number, (one, many) in enumerate(zip(alone, together, strict=True)):
+        if not math.isclose(one, many, rel_tol=_SCOPE_GAP, abs_tol=_SCOPE_GAP):
+            raise BundleRefused(
+                f"golden ticket {number} of {variant.golden}: "
+                f"{SCOPE} is {one:.4g} alone, {many:.4g} in company"
+            )
 
 
 def _metadata(manifest: Manifest) -> dict[str, str]:
@@ -101,13 +133,13 @@ def _same(found: str | None, wanted: str) -> bool:
         return False
 
 
-def _run(
-    session: Session, tokens: Sequence[Tokens], pad_id: int, variant: Variant
-) -> dict[str, FloatArray]:
+def _run(session: Session, tokens: Sequence[Tokens], pad_id: int, variant: Variant) -> Outputs:
     try:
-        return session.run(*pad(tokens, pad_id))
+        outputs = session.run(*pad(tokens, pad_id))
+        outputs.check(session.tasks, len(tokens), has_scope=session.has_scope)
     except InferenceFailed as error:
         raise BundleRefused(f"{variant.file} fails on its golden tickets: {error}") from error
+    return outputs
 
 
 def _prove_ticket(

@@ -6,11 +6,11 @@ ticket -> text -> tokens -> (engine: batch -> probabilities) -> decision -> repl
 import time
 from dataclasses import dataclass
 
-from service.api.schema import BundleName, Prediction, Reply, Timings
+from service.api.schema import BundleName, Prediction, Reply, ScopeReply, Timings
 from service.bundles import Bundle
 from service.contract.ticket import Ticket, render
 from service.contract.tokens import Tokens
-from service.decisions import DEFAULT_TOP_K, decide
+from service.decisions import DEFAULT_TOP_K, WantedSet, decide
 from service.engine.answer import Answer
 from service.engine.engine import Priority
 from service.errors import InvalidTicket
@@ -23,7 +23,8 @@ class Terms:
     """What the caller asked for beside the ticket itself.
 
     deadline: on `time.monotonic()`. arrived: on `time.perf_counter()`. Both in seconds.
-    waits_for_shadow: the reply shall hold what the legacies say to this very ticket.
+    waits_for_shadow: the reply shall hold what the legacies say to this very ticket. wanted_set:
+    the conformal set to report for each task.
     """
 
     request_id: str
@@ -32,6 +33,7 @@ class Terms:
     priority: Priority = "live"
     top_k: int = DEFAULT_TOP_K
     waits_for_shadow: bool = False
+    wanted_set: WantedSet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +63,15 @@ async def route(ticket: Ticket, encoded: Encoded, bundle: Bundle, terms: Terms) 
     Raises what `Engine.submit` raises; the caller holds the bundle's lease.
     """
     answer = await bundle.engine.submit(encoded.tokens, terms.deadline, terms.priority)
-    predictions = {
-        task.name: decide(
-            task,
-            answer.probabilities[task.name],
-            bundle.variant.thresholds.get(task.name),
-            terms.top_k,
-        )
-        for task in bundle.tasks
-    }
+    scope = judge_scope(bundle, answer)
+    predictions = decide_all(bundle, answer, scope, terms.top_k, terms.wanted_set)
     return Reply(
         request_id=terms.request_id,
         ticket_id=ticket.ticket_id,
         bundle=BundleName(version=bundle.manifest.version, digest=bundle.digest),
         predictions=predictions,
-        needs_human=needs_human(bundle, predictions),
+        scope=scope,
+        needs_human=needs_human(bundle, predictions, scope),
         truncated=encoded.tokens.truncated,
         degraded=bundle.degraded,
         provider=bundle.provider,
@@ -84,8 +80,42 @@ async def route(ticket: Ticket, encoded: Encoded, bundle: Bundle, terms: Terms) 
     )
 
 
-def needs_human(bundle: Bundle, predictions: dict[str, Prediction]) -> bool:
-    """Whether some primary task's decision is `human`; auxiliary tasks do not count."""
+def judge_scope(bundle: Bundle, answer: Answer) -> ScopeReply | None:
+    """Whether the ticket is like those of the training; None where the bundle cannot tell.
+
+    The score is rounded to six decimals before it meets the threshold, as confidences are.
+    """
+    known = bundle.variant.scope
+    if known is None or answer.scope is None:
+        return None
+    score = round(answer.scope, 6)
+    return ScopeReply(score=score, threshold=known.threshold, inside=score <= known.threshold)
+
+
+def decide_all(
+    bundle: Bundle,
+    answer: Answer,
+    scope: ScopeReply | None,
+    top_k: int = DEFAULT_TOP_K,
+    wanted_set: WantedSet | None = None,
+) -> dict[str, Prediction]:
+    """The prediction of each task, by the bundle's rules; out of scope a human decides them all."""
+    inside = scope is None or scope.inside
+    return {
+        name: decide(rule, answer.probabilities[name], top_k, wanted_set, inside=inside)
+        for name, rule in bundle.rules.items()
+    }
+
+
+def needs_human(
+    bundle: Bundle, predictions: dict[str, Prediction], scope: ScopeReply | None = None
+) -> bool:
+    """Whether some primary task's decision is `human`; auxiliary tasks do not count.
+
+    Out of scope always.
+    """
+    if scope is not None and not scope.inside:
+        return True
     primary = (task.name for task in bundle.tasks if task.role == "primary")
     return any(predictions[name].decision == "human" for name in primary)
 

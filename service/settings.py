@@ -57,6 +57,9 @@ class Settings(BaseSettings):
         8 * 1024 * 1024, description="largest request body, in bytes"
     )
     max_tickets: PositiveInt = Field(256, description="tickets in one `POST /route/batch`, at most")
+    policy: Path | None = Field(
+        None, description="YAML file that tightens the bundle's promises; read with each bundle"
+    )
     shadow: Path | None = Field(
         None, description="YAML file that names the legacies to run in shadow"
     )

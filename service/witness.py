@@ -13,10 +13,11 @@ from service.api.schema import Reply
 from service.bundles import Bundles
 from service.contract.ticket import Ticket
 from service.contract.tokens import Tokens
+from service.decisions import told
 from service.errors import LedgerUnavailable
 from service.ledger.language import declared
 from service.ledger.ledger import Ledger
-from service.ledger.records import Decision, Told
+from service.ledger.records import Decision
 from service.logs import Log
 from service.metrics import ShadowMetrics
 from service.shadow.config import ShadowConfig
@@ -127,7 +128,7 @@ class Witness:
         asked = Asked(
             decision_id,
             _bounded(ticket),
-            {name: (said.label, said.confidence) for name, said in reply.predictions.items()},
+            {name: told(name, said).best for name, said in reply.predictions.items()},
             reply.bundle.digest,
             at,
         )
@@ -173,10 +174,7 @@ class Witness:
             bundle_digest=reply.bundle.digest,
             tokens=len(tokens),
             truncated=reply.truncated,
-            predictions=tuple(
-                Told(name, said.label, said.confidence, said.decision)
-                for name, said in reply.predictions.items()
-            ),
+            predictions=tuple(told(name, said) for name, said in reply.predictions.items()),
             language=declared(ticket.metadata),
             metadata=self._ledger.metadata(ticket.metadata),
             excerpt="" if self.shadow is None else _excerpt(ticket),

@@ -1,4 +1,5 @@
-"""Builds a tiny valid bundle without torch: an embedding, a masked mean, a linear head a task.
+"""Builds a tiny valid bundle without torch: an embedding, a masked mean, a linear head a task, and
+where it is asked for a scope score.
 
 The weights depend on the seed alone, so bundles of different seeds give different answers to the
 same ticket.
@@ -22,15 +23,15 @@ from service.contract.bundle import (
     Golden,
     GoldenTicket,
     Manifest,
-    Threshold,
     Variant,
     seal,
     to_bytes,
 )
+from service.contract.promises import Scope, SetRule, Threshold
 from service.contract.tasks import Task
 from service.contract.ticket import TEXT_TEMPLATE_VERSION, render
 from service.contract.tokens import Tokenizer, pad
-from service.engine.session import Session
+from service.engine.session import IDS, MASK, SCOPE, Session
 
 GRAPH, GOLDEN = "model.fp32.onnx", "golden.fp32.json"
 TOKEN_LIMIT = 64
@@ -72,14 +73,22 @@ def write_bundle(
     seed: int = 0,
     tasks: tuple[Task, ...] = DEFAULT_TASKS,
     thresholds: dict[str, Threshold] | None = None,
+    sets: dict[str, tuple[SetRule, ...]] | None = None,
+    scope: Scope | None = None,
     text_template: int = TEXT_TEMPLATE_VERSION,
     tolerance: float = 1e-5,
 ) -> Path:
-    """Writes a sealed bundle into `directory` (made if missing) and returns it."""
+    """Writes a sealed bundle into `directory` (made if missing) and returns it.
+
+    With `scope` the graph also gives `scope_score`; the other answers stay the same.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(tokenizer_definition(), TOKEN_LIMIT)
     (directory / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
-    (directory / GRAPH).write_bytes(graph(tasks, seed, tokenizer.vocabulary_size, text_template))
+    content = graph(
+        tasks, seed, tokenizer.vocabulary_size, text_template, has_scope=scope is not None
+    )
+    (directory / GRAPH).write_bytes(content)
     (directory / CARD).write_text("# A tiny bundle for tests\n", encoding="utf-8")
     golden = golden_answers(directory / GRAPH, tokenizer, tasks)
     (directory / GOLDEN).write_bytes(to_bytes(golden))
@@ -93,7 +102,7 @@ def write_bundle(
         data_fingerprint="none",
         code_fingerprint="none",
         metrics={},
-        variants=(_variant(tasks, thresholds or {}, tolerance),),
+        variants=(_variant(tasks, thresholds or {}, sets or {}, scope, tolerance),),
     )
     (directory / MANIFEST).write_bytes(to_bytes(manifest))
     seal(directory)
@@ -125,8 +134,13 @@ def graph(
     seed: int,
     vocabulary: int,
     text_template: int = TEXT_TEMPLATE_VERSION,
+    *,
+    has_scope: bool = False,
 ) -> bytes:
-    """The serialised ONNX graph, with inputs, outputs and metadata as every bundle's graph has."""
+    """The serialised ONNX graph, with inputs, outputs and metadata as every bundle's graph has.
+
+    Its scope score is the squared distance of a ticket's mean vector from a fixed point.
+    """
     random = np.random.default_rng(seed)
     weights = {"embedding": random.normal(size=(vocabulary, _WIDTH)) * 2.0}
     for task in tasks:
@@ -138,20 +152,19 @@ def graph(
     ]
     initialisers.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"))
     initialisers.append(numpy_helper.from_array(np.array([2], dtype=np.int64), "last"))
-    body = helper.make_graph(
-        _mean_nodes() + [node for task in tasks for node in _head_nodes(task.name)],
-        "tiny",
-        [
-            _value("input_ids", TensorProto.INT64, "sequence"),
-            _value("attention_mask", TensorProto.INT64, "sequence"),
-        ],
-        [
-            _value(f"{task.name}_{kind}", TensorProto.FLOAT, task.classes)
-            for task in tasks
-            for kind in ("probabilities", "logits")
-        ],
-        initialisers,
-    )
+    nodes = _mean_nodes() + [node for task in tasks for node in _head_nodes(task.name)]
+    outputs = [
+        _value(f"{task.name}_{kind}", TensorProto.FLOAT, task.classes)
+        for task in tasks
+        for kind in ("probabilities", "logits")
+    ]
+    if has_scope:
+        middle_H = np.full(_WIDTH, 0.5, dtype=np.float32)
+        initialisers.append(numpy_helper.from_array(middle_H, "scope_mean"))
+        nodes += _scope_nodes()
+        outputs.append(helper.make_tensor_value_info(SCOPE, TensorProto.FLOAT, ["batch"]))
+    inputs = [_value(name, TensorProto.INT64, "sequence") for name in (IDS, MASK)]
+    body = helper.make_graph(nodes, "tiny", inputs, outputs, initialisers)
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     helper.set_model_props(model, _metadata(tasks, text_template))
     onnx.checker.check_model(model)
@@ -163,14 +176,19 @@ def golden_answers(path: Path, tokenizer: Tokenizer, tasks: tuple[Task, ...]) ->
     session = Session.open(path, tasks, "cpu", threads=1)
     tickets = []
     for subject, text in GOLDEN_TEXTS:
-        answer = session.run(*pad([tokenizer.encode(render(subject, text))], tokenizer.pad_id))
+        outputs = session.run(*pad([tokenizer.encode(render(subject, text))], tokenizer.pad_id))
+        answer = outputs.probabilities
         rows = {name: tuple(float(value) for value in rows[0]) for name, rows in answer.items()}
         tickets.append(GoldenTicket(subject=subject, body=text, probabilities=rows))
     return Golden(tickets=tuple(tickets))
 
 
 def _variant(
-    tasks: tuple[Task, ...], thresholds: dict[str, Threshold], tolerance: float
+    tasks: tuple[Task, ...],
+    thresholds: dict[str, Threshold],
+    sets: dict[str, tuple[SetRule, ...]],
+    scope: Scope | None,
+    tolerance: float,
 ) -> Variant:
     return Variant(
         file=GRAPH,
@@ -185,6 +203,8 @@ def _variant(
         },
         quality={task.name: {"accuracy": 0.5} for task in tasks},
         thresholds=thresholds,
+        sets=sets,
+        scope=scope,
         golden=GOLDEN,
         tolerance=tolerance,
     )
@@ -210,6 +230,15 @@ def _head_nodes(name: str) -> list[onnx.NodeProto]:
         make("Mul", [f"{name}_logits", f"{name}_scale"], [f"{name}_scaled"]),
         make("Add", [f"{name}_scaled", f"{name}_bias"], [f"{name}_calibrated"]),
         make("Softmax", [f"{name}_calibrated"], [f"{name}_probabilities"], axis=-1),
+    ]
+
+
+def _scope_nodes() -> list[onnx.NodeProto]:
+    make = helper.make_node
+    return [
+        make("Sub", ["features", "scope_mean"], ["apart"]),
+        make("Mul", ["apart", "apart"], ["apart_squared"]),
+        make("ReduceSum", ["apart_squared", "axis"], [SCOPE], keepdims=0),
     ]
 
 

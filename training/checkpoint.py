@@ -4,9 +4,10 @@ export.
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -21,12 +22,16 @@ from training.config import RunConfig, dump_config, read_config
 from training.errors import CheckpointError
 from training.model.encoder import rebuild_encoder
 from training.model.network import Network, build_network
+from training.predictions import Predictions, load_predictions, save_predictions
+from training.scope import Mahalanobis, load_scope, save_scope
 
-WEIGHTS, FACTS, CONFIG, TOKENIZER = (
+WEIGHTS, FACTS, CONFIG, TOKENIZER, PREDICTIONS, SCOPE = (
     "model.safetensors",
     "checkpoint.json",
     "config.yaml",
     "tokenizer.json",
+    "predictions.safetensors",
+    "scope.safetensors",
 )
 
 _BROKEN = (ContractError, SafetensorError, OSError, RuntimeError, ValueError, KeyError, TypeError)
@@ -37,6 +42,8 @@ class Facts(BaseModel):
     """Everything of a checkpoint but weights, configuration and tokenizer.
 
     quality: per task, the calibrated measures on the test split. metrics: the run's whole report.
+    offsets: per task, what turns logits that were trained with class weights back to the desk's own
+    label shares (C,). scope_method: what its scope score is, None where it has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,17 +57,25 @@ class Facts(BaseModel):
     metrics: dict[str, Any]
     data_fingerprint: str
     code_fingerprint: str
+    offsets: dict[str, tuple[float, ...]] = {}
+    scope_method: Literal["mahalanobis", "energy"] | None = None
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network in evaluation mode on the CPU, with everything that export needs."""
+    """A trained network in evaluation mode on the CPU, with everything that export needs.
+
+    predictions: of the calibration and test split; none in a checkpoint of an older Harbor. scope:
+    tells strange tickets.
+    """
 
     config: RunConfig
     facts: Facts
     network: Network
     tokenizer: Tokenizer
     digest: str
+    predictions: Mapping[str, Predictions] = field(default_factory=dict)
+    scope: Mahalanobis | None = None
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -74,7 +89,13 @@ class Checkpoint:
 
 
 def save(
-    directory: Path, config: RunConfig, facts: Facts, network: Network, tokenizer: Tokenizer
+    directory: Path,
+    config: RunConfig,
+    facts: Facts,
+    network: Network,
+    tokenizer: Tokenizer,
+    predictions: Mapping[str, Predictions] | None = None,
+    scope: Mahalanobis | None = None,
 ) -> str:
     """Writes the checkpoint beside its place, seals it, moves it there and returns its digest."""
     fresh = directory.with_name(directory.name + ".tmp")
@@ -88,6 +109,10 @@ def save(
     (fresh / FACTS).write_text(document + "\n", encoding="utf-8")
     (fresh / CONFIG).write_text(dump_config(config), encoding="utf-8")
     (fresh / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
+    if predictions:
+        save_predictions(fresh / PREDICTIONS, predictions)
+    if scope is not None:
+        save_scope(fresh / SCOPE, scope)
     seal(fresh)
     shutil.rmtree(directory, ignore_errors=True)
     fresh.rename(directory)
@@ -102,10 +127,36 @@ def load(directory: Path) -> Checkpoint:
         config = read_config(directory / CONFIG)
         tokenizer = Tokenizer.from_file(directory / TOKENIZER, config.model.token_limit)
         network = _network(facts, config, directory / WEIGHTS)
+        predictions = _predictions(directory)
+        scope = _scope(directory)
     except _BROKEN as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{directory.name} is not a whole checkpoint: {reason}") from error
-    return Checkpoint(config, facts, network, tokenizer, digest)
+    return Checkpoint(config, facts, network, tokenizer, digest, predictions, scope)
+
+
+def load_facts(directory: Path) -> tuple[Facts, dict[str, Predictions]]:
+    """What a checkpoint says of itself, every file compared with its digest, without its network.
+
+    Raises CheckpointError.
+    """
+    try:
+        check_digests(directory)
+        facts = Facts.model_validate_json((directory / FACTS).read_bytes())
+        return facts, _predictions(directory)
+    except _BROKEN as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{directory.name} is not a whole checkpoint: {reason}") from error
+
+
+def _scope(directory: Path) -> Mahalanobis | None:
+    path = directory / SCOPE
+    return load_scope(path) if path.exists() else None
+
+
+def _predictions(directory: Path) -> dict[str, Predictions]:
+    path = directory / PREDICTIONS
+    return load_predictions(path) if path.exists() else {}
 
 
 def _network(facts: Facts, config: RunConfig, weights: Path) -> Network:

@@ -1,5 +1,5 @@
-"""`harbor-train`: a command line comes in; a generated desk, or a run directory with a
-checkpoint, goes out.
+"""`harbor-train`: a command line comes in; a generated desk, a run directory with a checkpoint, or
+a page about one goes out.
 """
 
 from collections.abc import Callable
@@ -72,6 +72,38 @@ def resume(
     A run that has come to its end shows its report again.
     """
     _train(directory)
+
+
+@app.command()
+def report(
+    directory: Annotated[
+        Path, typer.Argument(metavar="RUN", exists=True, file_okay=False, help="Run directory.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Page to write; RUN/report.html if not given.")
+    ] = None,
+    tickets_a_week: Annotated[
+        int, typer.Option(min=1, max=1_000_000_000, help="The desk's volume, for its workload.")
+    ] = 5000,
+    promises: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="YAML file of what to promise, by task."),
+    ] = None,
+) -> None:
+    """Write one HTML page about a finished run: is it good, calibrated, what can it promise."""
+    from training.calibration.promises import read_promises
+    from training.report.finished import read_finished
+    from training.report.page import render
+
+    def work() -> None:
+        wanted = None if promises is None else read_promises(promises)
+        page = render(read_finished(directory), tickets_a_week, wanted)
+        target = directory / "report.html" if out is None else out
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(page, encoding="utf-8")
+        _say(f"report: {target}")
+
+    _guard(work)
 
 
 def _train(directory: Path) -> None:

@@ -5,47 +5,60 @@ Shapes: N tickets, C classes of a task.
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from service.contract.bundle import Calibration, check_digests
+from scipy.special import softmax
+
+from service.contract.bundle import check_digests
 from service.contract.errors import ContractError
 from service.contract.tasks import Task
 from training.baselines import BagOfWords, baselines
-from training.calibration.fit import (
-    FloatArray,
-    calibrated,
-    fit_temperature,
-    temperature_calibration,
-)
+from training.calibration.fit import FloatArray, probabilities
+from training.calibration.measures import Measures, measures
+from training.calibration.priors import offset
+from training.calibration.selection import Selected, select
 from training.checkpoint import Facts, save
 from training.config import RunConfig, read_config
-from training.data.dataset import UNLABELLED, Dataset
 from training.data.split import label_shares
 from training.errors import ConfigError
-from training.evaluate import Measures, measure, predict
+from training.evaluate import predict_all
 from training.fingerprint import code_fingerprint
 from training.listener import Listener
+from training.losses import class_weights
+from training.predictions import Predictions
 from training.run import CONFIG, Trained
+from training.scope import METHOD, Mahalanobis, features, fit_scope
 
 CHECKPOINT, REPORT = "checkpoint", "report.json"
 FEW = 100
 """Below so many calibration tickets a run says that its confidences are rough."""
+
+Offsets = Mapping[str, FloatArray]
 
 
 def conclude(trained: Trained, directory: Path, listener: Listener) -> dict[str, Any]:
     """Calibrates, measures beside the baselines, and writes checkpoint and report; returns the
     report.
     """
-    calibration = calibrate(trained, listener)
-    report = _report(trained, calibration, listener)
+    scope = _scope(trained, listener)
+    kept = {
+        split: _predict(trained, scope, split, bar, listener)
+        for split, bar in (("calibration", "calibrating"), ("test", "testing"))
+    }
+    offsets = {task.name: _offset(trained, task) for task in trained.desk.tasks}
+    selected = calibrate(trained.desk.tasks, kept["calibration"], offsets, listener)
+    report = _report(trained, selected, kept["test"], listener)
     save(
         directory / CHECKPOINT,
         # The encoder's name, not its path: a checkpoint holds nothing of the machine.
         _named(trained.config, trained.encoder.name),
-        _facts(trained, calibration, report),
+        _facts(trained, selected, offsets, report),
         trained.network,
         trained.tokenizer,
+        kept,
+        scope,
     )
     fresh = (directory / REPORT).with_suffix(".tmp")
     fresh.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -68,45 +81,63 @@ def concluded(directory: Path) -> dict[str, Any] | None:
     return report
 
 
-def calibrate(trained: Trained, listener: Listener) -> dict[str, Calibration]:
-    """One temperature a task, fitted on the calibration split's labelled tickets."""
-    dataset = trained.datasets["calibration"]
-    logits = _predict(trained, dataset, "calibrating", listener)
-    for task in dataset.tasks:
-        if (known := len(dataset.labelled(task.name))) < FEW:
-            rule = f"a temperature from fewer than {FEW} tickets is rough, found {known}"
+def calibrate(
+    tasks: tuple[Task, ...], predictions: Predictions, offsets: Offsets, listener: Listener
+) -> dict[str, Selected]:
+    """The calibration of each task that cross-validation on the calibration split prefers."""
+    found = {}
+    for task in tasks:
+        logits_NC, labels_N = predictions.labelled(task.name)
+        if len(labels_N) < FEW:
+            rule = f"a calibration from fewer than {FEW} tickets is rough, found {len(labels_N)}"
             listener.say(f"task {task.name}: {rule}")
-    return {task.name: _temperature(task, logits[task.name], dataset) for task in dataset.tasks}
+        found[task.name] = select(logits_NC, labels_N, offsets[task.name])
+        listener.say(f"task {task.name}: calibrated by {found[task.name].calibration.method}")
+    return found
+
+
+def _scope(trained: Trained, listener: Listener) -> Mahalanobis:
+    """What tells strange tickets, fitted on those of training."""
+    training = trained.datasets["train"]
+
+    def on_progress(done: int) -> None:
+        listener.progress("looking at the training tickets", done, len(training))
+
+    device = trained.arithmetic.device
+    return fit_scope(features(trained.network, training, device, on_progress=on_progress))
 
 
 def _predict(
-    trained: Trained, dataset: Dataset, name: str, listener: Listener
-) -> dict[str, FloatArray]:
+    trained: Trained, scope: Mahalanobis, split: str, bar: str, listener: Listener
+) -> Predictions:
+    dataset = trained.datasets[split]
+
     def on_progress(done: int) -> None:
-        listener.progress(name, done, len(dataset))
+        listener.progress(bar, done, len(dataset))
 
-    return predict(trained.network, dataset, trained.arithmetic.device, on_progress)
+    return predict_all(trained.network, scope, dataset, trained.arithmetic.device, on_progress)
 
 
-def _temperature(task: Task, logits_NC: FloatArray, dataset: Dataset) -> Calibration:
-    labels_N = dataset.labels(task.name)
-    known = labels_N != UNLABELLED
-    return temperature_calibration(fit_temperature(logits_NC[known], labels_N[known]), task.classes)
+def _offset(trained: Trained, task: Task) -> FloatArray:
+    """What takes the class weights of the training back, (C,)."""
+    kind = trained.config.class_weights
+    weights_C = class_weights(trained.datasets["train"], task.name, task.classes, kind)
+    return offset(weights_C.numpy())
 
 
 def _report(
-    trained: Trained, calibration: dict[str, Calibration], listener: Listener
+    trained: Trained, selected: Mapping[str, Selected], test: Predictions, listener: Listener
 ) -> dict[str, Any]:
     desk = trained.desk
     bag = BagOfWords(desk.texts("train"))
-    logits = _predict(trained, trained.datasets["test"], "testing", listener)
     listener.say("training the baselines: majority, TF-IDF and logistic regression")
     tasks = {
-        task.name: _task_report(trained, task, bag, logits[task.name], calibration[task.name])
+        task.name: _task_report(trained, task, bag, test, selected[task.name])
         for task in desk.tasks
     }
     return {
         "tasks": tasks,
+        "calibration": {name: _candidates(one) for name, one in selected.items()},
         "best_epoch": trained.progress.best_epoch,
         "validation_metric": trained.progress.best,
         "tickets": {split: len(rows) for split, rows in desk.rows.items()},
@@ -115,18 +146,24 @@ def _report(
 
 
 def _task_report(
-    trained: Trained, task: Task, bag: BagOfWords, logits_NC: FloatArray, calibration: Calibration
+    trained: Trained, task: Task, bag: BagOfWords, test: Predictions, selected: Selected
 ) -> dict[str, Measures]:
-    datasets = trained.datasets
-    labels_N = datasets["test"].labels(task.name)
-    scores = calibrated(logits_NC, calibration)
-    train_N = datasets["train"].labels(task.name)
+    logits_NC, labels_N = test.logits[task.name], test.labels[task.name]
+    train_N = trained.datasets["train"].labels(task.name)
     texts = trained.desk.texts("test")
     return {
-        "test": measure(task, scores, labels_N),
-        "uncalibrated": measure(task, logits_NC, labels_N),
+        "test": measures(task, probabilities(logits_NC, selected.calibration), labels_N),
+        "uncalibrated": measures(task, softmax(logits_NC, axis=1), labels_N),
         **baselines(task, bag, train_N, texts, labels_N),
     }
+
+
+def _candidates(selected: Selected) -> dict[str, Any]:
+    """What was tried: the cross-validated NLL, and the error of its distance to the least."""
+    tried = {
+        name: {"nll": nll, "error": error} for name, (nll, error) in selected.candidates.items()
+    }
+    return {"method": selected.calibration.method, "candidates": tried}
 
 
 def _named(config: RunConfig, encoder: str) -> RunConfig:
@@ -138,15 +175,19 @@ def _assignment(trained: Trained) -> dict[str, str]:
     return {row.id: split for split, rows in trained.desk.rows.items() for row in rows}
 
 
-def _facts(trained: Trained, calibration: dict[str, Calibration], report: dict[str, Any]) -> Facts:
+def _facts(
+    trained: Trained, selected: Mapping[str, Selected], offsets: Offsets, report: dict[str, Any]
+) -> Facts:
     return Facts(
         tasks=trained.desk.tasks,
         encoder=trained.encoder.name,
         encoder_config=trained.encoder.saved_config(),
         width=trained.encoder.width,
-        calibration=calibration,
+        calibration={name: one.calibration for name, one in selected.items()},
         quality={name: task["test"] for name, task in report["tasks"].items()},
         metrics=report,
         data_fingerprint=f"sha256:{trained.desk.table.fingerprint}",
         code_fingerprint=code_fingerprint(),
+        offsets={name: tuple(map(float, offset_C)) for name, offset_C in offsets.items()},
+        scope_method=METHOD,
     )

@@ -9,7 +9,8 @@ TrainingError
 ├── LossError                a loss is not finite; names the task, nothing was stepped
 ├── GradientError            a gradient is not finite, though the losses are; nothing was stepped
 ├── CheckpointError          a checkpoint is missing, damaged or of another shape
-└── EncoderError             an encoder or its tokenizer cannot be loaded
+├── EncoderError             an encoder or its tokenizer cannot be loaded
+└── PromiseRefused           the labelled tickets cannot show what was to be promised
 """
 
 from collections.abc import Mapping
@@ -67,3 +68,7 @@ class CheckpointError(TrainingError):
 
 class EncoderError(TrainingError):
     """An encoder or its tokenizer cannot be loaded."""
+
+
+class PromiseRefused(TrainingError):
+    """The labelled tickets cannot show what was to be promised; the message says what they lack."""

@@ -9,14 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
-from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score
+from torch import nn
 
 from service.contract.tasks import Task
 from service.statistics.calibration import debiased_calibration_error, expected_calibration_error
 from service.statistics.intervals import wilson
+from service.statistics.ordinal import quadratic_kappa
 from training.data.dataset import UNLABELLED, Dataset
 from training.frozen import FrozenFeatures
 from training.model.network import Network
+from training.predictions import Predictions
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
@@ -46,6 +49,36 @@ def predict(
             done += len(positions)
             on_progress(done)
     return logits
+
+
+def predict_all(
+    network: Network,
+    scope: nn.Module,
+    dataset: Dataset,
+    device: torch.device,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Predictions:
+    """Raw logits and scope scores beside the labels, in one pass; the network is left in evaluation
+    mode.
+
+    scope: the trunk's features by task to scores (B,).
+    """
+    network.eval()
+    scope = scope.to(device).eval()
+    tasks, tickets = dataset.tasks, len(dataset)
+    logits = {task.name: np.zeros((tickets, task.classes), dtype=np.float32) for task in tasks}
+    scope_N = np.zeros(tickets, dtype=np.float32)
+    done = 0
+    with torch.inference_mode():
+        for positions in dataset.by_length():
+            batch = dataset.batch(positions).to(device)
+            features = network.trunk(batch.ids, batch.mask)
+            for name, logits_BC in network.answer(features).items():
+                logits[name][positions] = logits_BC.float().cpu().numpy()
+            scope_N[positions] = scope(features).float().cpu().numpy()
+            done += len(positions)
+            on_progress(done)
+    return Predictions(logits, {task.name: dataset.labels(task.name) for task in tasks}, scope_N)
 
 
 def predict_frozen(
@@ -97,17 +130,6 @@ def measure_all(
     return {
         task.name: measure(task, scores[task.name], dataset.labels(task.name)) for task in tasks
     }
-
-
-def quadratic_kappa(truth_N: IntArray, predicted_N: IntArray, classes: int) -> float:
-    """Cohen's kappa with quadratic weights; 0 where one side holds a single label, as it is
-    undefined there.
-    """
-    if len(np.unique(truth_N)) < 2 or len(np.unique(predicted_N)) < 2:
-        return 0.0
-    return float(
-        cohen_kappa_score(truth_N, predicted_N, labels=list(range(classes)), weights="quadratic")
-    )
 
 
 def macro_f1(tasks: tuple[Task, ...], measures: Mapping[str, Measures]) -> float:

@@ -2,13 +2,14 @@
 
 import re
 import time
-from typing import cast
+from typing import cast, get_args
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from ulid import ULID
 
-from service.decisions import DEFAULT_TOP_K, MAX_TOP_K
+from service.contract.promises import SetMethod
+from service.decisions import DEFAULT_TOP_K, MAX_TOP_K, WantedSet
 from service.engine.engine import Priority
 from service.errors import InvalidHeader, InvalidQuery
 from service.routing import Terms
@@ -49,6 +50,7 @@ def terms(
         priority=_priority(request.headers, default),
         top_k=_top_k(request),
         waits_for_shadow=_waits_for_shadow(request),
+        wanted_set=_wanted_set(request),
     )
 
 
@@ -84,3 +86,18 @@ def _waits_for_shadow(request: Request) -> bool:
     if given not in (None, "wait"):
         raise InvalidQuery("shadow must be wait, or be left out")
     return given == "wait"
+
+
+def _wanted_set(request: Request) -> WantedSet | None:
+    if not request.scope["query_string"]:
+        return None
+    method, per = request.query_params.get("sets"), request.query_params.get("sets_per")
+    if method not in (None, *get_args(SetMethod)):
+        raise InvalidQuery(f"sets must be {' or '.join(get_args(SetMethod))}, or be left out")
+    if per not in (None, "label"):
+        raise InvalidQuery("sets_per must be label, or be left out")
+    if method is None:
+        if per is not None:
+            raise InvalidQuery("sets_per needs sets")
+        return None
+    return WantedSet(cast("SetMethod", method), per_label=per == "label")

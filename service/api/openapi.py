@@ -2,7 +2,7 @@
 
 import json
 import time
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -23,6 +23,7 @@ from service.api.schema import (
     TicketRequest,
 )
 from service.api.seats import SeatRequest
+from service.contract.promises import SetMethod
 from service.contract.ticket import Ticket
 from service.core import Core
 from service.decisions import DEFAULT_TOP_K, MAX_TOP_K
@@ -39,19 +40,22 @@ _EMPTY = {"subject": "", "body": ""}
 
 
 class OpenApi:
-    """The interface's description. The document is built anew whenever another bundle serves."""
+    """The interface's description. The document is built anew whenever another bundle serves, or
+    the same under another policy.
+    """
 
     def __init__(self, app: FastAPI, core: Core) -> None:
         self._app = app
         self._core = core
-        self._built: tuple[str, bytes] = ("", b"")
+        self._built: tuple[tuple[str, ...], bytes] = ((), b"")
 
     async def document(self, _: Request) -> Response:
         """The OpenAPI document."""
-        digest = self._core.bundles.active.digest
-        if self._built[0] != digest:
+        bundle = self._core.bundles.active
+        made_by = (bundle.digest, "" if bundle.policy is None else bundle.policy.digest)
+        if self._built[0] != made_by:
             body = json.dumps(await self._with_examples(), ensure_ascii=False).encode()
-            self._built = (digest, body)
+            self._built = (made_by, body)
         return Response(self._built[1], media_type=JSON)
 
     async def page(self, _: Request) -> HTMLResponse:
@@ -147,6 +151,19 @@ TICKET_PARAMETERS = [
         "shadow",
         {"type": "string", "enum": ["wait"]},
         "Waits for the legacies and adds what each says to this very ticket.",
+    ),
+    _parameter(
+        "query",
+        "sets",
+        {"type": "string", "enum": list(get_args(SetMethod))},
+        "Adds for each task the labels of which one is the final one at the coverage that the "
+        "bundle was calibrated for; null where it was not.",
+    ),
+    _parameter(
+        "query",
+        "sets_per",
+        {"type": "string", "enum": ["label"]},
+        "With `sets`: coverage on the tickets of each label, not only of all together.",
     ),
     *COMMON_PARAMETERS,
     _parameter(

@@ -3,11 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.schema import BundleName, BundleSummary, Status, VariantSummary
+from service.api.schema import BundleName, BundleSummary, RuleSummary, Status, VariantSummary
 from service.bundles import Bundle
 from service.core import Core
 from service.errors import Closing, NotReady
 from service.metrics import CONTENT_TYPE
+from service.rules import NEVER, Rule
 
 JSON = "application/json"
 
@@ -54,11 +55,28 @@ def summary(bundle: Bundle) -> BundleSummary:
         data_fingerprint=manifest.data_fingerprint,
         code_fingerprint=manifest.code_fingerprint,
         variant=VariantSummary(
-            precision=variant.precision, layout=variant.layout, quality=variant.quality
+            precision=variant.precision,
+            layout=variant.layout,
+            quality=variant.quality,
+            thresholds=variant.thresholds,
+            sets={task: list(rules) for task, rules in variant.sets.items()},
+            scope=variant.scope,
         ),
         provider=bundle.provider,
         degraded=bundle.degraded,
         metrics=manifest.metrics,
+        rules={task: _rule(rule) for task, rule in bundle.rules.items()},
+        policy=None if bundle.policy is None else bundle.policy.digest,
+    )
+
+
+def _rule(rule: Rule) -> RuleSummary:
+    return RuleSummary(
+        choose="probability" if rule.chooses is None else "expected_cost",
+        auto=rule.thresholds(),
+        suggest=None if rule.suggest == NEVER else rule.suggest,
+        human=None if rule.limit == NEVER else rule.limit,
+        promise=rule.promise,
     )
 
 

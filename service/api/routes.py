@@ -21,6 +21,7 @@ from service.api.openapi import (
     problems_of,
 )
 from service.api.operations import Operations
+from service.api.reliability import ReliabilityDesk, ReliabilityReply
 from service.api.schema import (
     BatchReply,
     BatchRequest,
@@ -122,6 +123,13 @@ def _add_operations(app: FastAPI, core: Core) -> None:
     operations, docs = Operations(core), OpenApi(app, core)
     app.add_api_route(
         "/bundle", operations.bundle, response_model=BundleSummary, responses=problems_of(503)
+    )
+    app.add_api_route(
+        "/reliability",
+        ReliabilityDesk(core).status,
+        name="reliability",
+        response_model=ReliabilityReply,
+        responses=problems_of(503),
     )
     app.add_api_route("/livez", operations.livez, response_model=Status)
     app.add_api_route(

@@ -4,9 +4,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from service.contract.promises import Choice, Scope, SetMethod, SetRule, Threshold
 from service.contract.tasks import Label, Task, TaskName
 from service.contract.ticket import Ticket
 from service.ledger.records import FeedbackOutcome
+from service.rules import Promised
 from service.shadow.documents import ShadowTask
 
 Decision = Literal["auto", "suggest", "human"]
@@ -49,11 +51,28 @@ class Alternative(_Document):
     confidence: Confidence
 
 
+class PredictionSet(_Document):
+    """Labels of which one is the final one on a share `coverage` of the tickets like those that
+    it was calibrated on (split conformal prediction), the most probable first.
+
+    per_label: of the tickets of each label, not only of all together. It may be empty: no label
+    fits.
+    """
+
+    method: SetMethod
+    coverage: float
+    per_label: bool
+    labels: list[str]
+
+
 class Prediction(_Document):
     """The answer to one task.
 
-    decision: `auto` from `threshold` on, `suggest` below it, `human` lower still or where the
-    bundle makes no promise (`threshold` is null).
+    decision: `auto` from `threshold` on, unless a policy says that the label is expected to cost
+    too much; `suggest` below it, `human` lower still, out of scope, or where there is no threshold.
+    threshold: of this label; null where it is never `auto`. promise: what a policy left of the
+    bundle's promise for `auto`; null where none applies. likeliest: the most probable label, where
+    one of less expected cost was chosen. set: null unless asked for and calibrated.
     """
 
     label: str
@@ -61,6 +80,21 @@ class Prediction(_Document):
     decision: Decision
     threshold: Confidence | None
     alternatives: list[Alternative]
+    promise: Promised | None = None
+    likeliest: Alternative | None = None
+    set: PredictionSet | None = None
+
+
+class ScopeReply(_Document):
+    """Whether the ticket is like those that the bundle was trained on.
+
+    score: the larger the stranger; inside: it is at most `threshold`. Outside, every decision is
+    `human`.
+    """
+
+    score: float
+    threshold: float
+    inside: bool
 
 
 class Timings(_Document):
@@ -75,15 +109,17 @@ class Timings(_Document):
 class Reply(_Document):
     """The routing of one ticket.
 
-    needs_human: some primary task's decision is `human`. truncated: text beyond the token limit was
-    not read. provider: what computed the answer; degraded: it is not what `provider = auto` would
-    have preferred. shadow: by legacy and task; null where no legacy is configured.
+    scope: null where the bundle cannot tell. needs_human: some primary task's decision is `human`,
+    or the ticket is out of scope. truncated: text beyond the token limit was not read. provider:
+    what computed the answer; degraded: it is not what `provider = auto` would have preferred.
+    shadow: by legacy and task; null where no legacy is configured.
     """
 
     request_id: str
     ticket_id: str | None
     bundle: BundleName
     predictions: dict[str, Prediction]
+    scope: ScopeReply | None = None
     needs_human: bool
     truncated: bool
     degraded: bool
@@ -198,15 +234,32 @@ class FeedbackBatchReply(_Document):
 
 
 class VariantSummary(_Document):
-    """The graph that serves."""
+    """The graph that serves: its measured quality, and what it promises, with the evidence."""
 
     precision: str
     layout: str
     quality: dict[str, dict[str, float]]
+    thresholds: dict[str, Threshold] = {}
+    sets: dict[str, list[SetRule]] = {}
+    scope: Scope | None = None
+
+
+class RuleSummary(_Document):
+    """How a task is decided: by the bundle's thresholds as the policy left them.
+
+    auto: by label, from which confidence on; null for never. suggest: null for never. human: a
+    label that is expected to cost more is not `auto`; null where costs set no limit.
+    """
+
+    choose: Choice
+    auto: dict[str, float | None]
+    suggest: float | None
+    human: float | None
+    promise: Promised | None
 
 
 class BundleSummary(_Document):
-    """The bundle that serves, and on what."""
+    """The bundle that serves, and on what. policy: digest of the policy file, null without one."""
 
     bundle: BundleName
     tasks: list[Task]
@@ -218,6 +271,8 @@ class BundleSummary(_Document):
     provider: Provider
     degraded: bool
     metrics: dict[str, Any]
+    rules: dict[str, RuleSummary] = {}
+    policy: str | None = None
 
 
 class Status(_Document):

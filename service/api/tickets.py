@@ -106,7 +106,10 @@ class Tickets:
             raise
         finally:
             self._core.metrics.ticket(outcome)
-        self._core.metrics.routed(reply.predictions, reply.timings_ms, reply.truncated)
+        inside = reply.scope is None or reply.scope.inside
+        self._core.metrics.routed(
+            reply.predictions, reply.timings_ms, reply.truncated, inside=inside
+        )
         wait_s = terms.deadline - time.monotonic() if terms.waits_for_shadow else None
         return await self._core.witness.see(ticket, encoded.tokens, reply, wait_s)
 

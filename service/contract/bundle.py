@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from service.contract.errors import BundleError
+from service.contract.promises import Scope, SetRule, Threshold
 from service.contract.tasks import Task, TaskName
 
 MANIFEST = "manifest.json"
@@ -52,26 +53,13 @@ class Calibration(_Frozen):
         return self
 
 
-class Threshold(_Frozen):
-    """The confidences from which a task's label is applied (`auto`) or shown to an agent
-    (`suggest`).
-    """
-
-    auto: Probability
-    suggest: Probability = 0.0
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.suggest > self.auto:
-            raise ValueError(f"suggest {self.suggest} must not exceed auto {self.auto}")
-        return self
-
-
 class Variant(_Frozen):
     """One graph of the bundle.
 
     quality: per task, measures on the test split through this very graph (accuracy, macro_f1, ece
     ...).
+    thresholds: of the tasks for which it makes a promise. sets: conformal ones, by task.
+    scope: None where the graph gives no `scope_score`.
     tolerance: the largest difference of a probability from the golden file's that still counts as
     the same answer.
     """
@@ -83,6 +71,8 @@ class Variant(_Frozen):
     calibration: dict[TaskName, Calibration]
     quality: dict[TaskName, dict[str, float]]
     thresholds: dict[TaskName, Threshold] = {}
+    sets: dict[TaskName, tuple[SetRule, ...]] = {}
+    scope: Scope | None = None
     golden: FileName
     tolerance: Annotated[float, Field(gt=0.0, lt=1.0)]
 
@@ -121,6 +111,25 @@ class Manifest(_Frozen):
             if found != task.classes:
                 raise ValueError(
                     f"task {task.name} has {task.classes} labels, its calibration {found} values"
+                )
+        self._check_promises(variant)
+
+    def _check_promises(self, variant: Variant) -> None:
+        labels = {task.name: task.labels for task in self.tasks}
+        rules = [(name, set(rule.by_label)) for name, rule in variant.thresholds.items()]
+        rules += [
+            (name, set(rule.by_label)) for name, all_ in variant.sets.items() for rule in all_
+        ]
+        for name, named in rules:
+            if name not in labels:
+                raise ValueError(f"variant {variant.file} decides {name}, which is no task")
+            if unknown := sorted(named - set(labels[name])):
+                raise ValueError(f"task {name} has no label {unknown[0]}")
+        for name, threshold in variant.thresholds.items():
+            costs = threshold.costs
+            if costs is not None and len(costs.matrix) != len(labels[name]):
+                raise ValueError(
+                    f"task {name} has {len(labels[name])} labels, its costs another number"
                 )
 
 

@@ -17,7 +17,8 @@ class Answer:
     """What the model says to one ticket: for each task probabilities of shape (C,), in label order.
 
     queue_s, infer_s: seconds in the queue, and of the call. batch_tickets, batch_tokens: of the
-    batch that it was part of; the tokens include padding.
+    batch that it was part of; the tokens include padding. scope: the graph's `scope_score`,
+    the larger the stranger the ticket; None where the graph gives none.
     """
 
     probabilities: Mapping[str, FloatArray]
@@ -25,6 +26,7 @@ class Answer:
     infer_s: float
     batch_tickets: int
     batch_tokens: int
+    scope: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A padded batch comes in, probabilities go out; nothing else in the service knows onnxruntime.
+"""A padded batch comes in, what the graph says goes out; only this file knows onnxruntime.
 
 Shapes: B batch, L padded length, C classes of a task.
 """
@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from service.contract.tasks import Task
 from service.contract.tokens import IntArray
+from service.engine.outputs import Outputs
 from service.errors import InferenceFailed, ProviderMissing
 
 FloatArray = NDArray[np.float32]
 Device = Literal["cpu", "cuda"]
 
 IDS, MASK = "input_ids", "attention_mask"
+SCOPE = "scope_score"
 _NAMES: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY = 3
 
@@ -44,6 +46,7 @@ class Session:
         self.provider = provider
         self.inputs = tuple(entry.name for entry in native.get_inputs())
         self.outputs = tuple(entry.name for entry in native.get_outputs())
+        self.has_scope = SCOPE in self.outputs
         self.metadata: dict[str, str] = dict(native.get_modelmeta().custom_metadata_map)
 
     @classmethod
@@ -75,32 +78,55 @@ class Session:
         check_provider(native.get_providers(), provider)
         return cls(native, tasks, provider)
 
-    def run(self, ids_BL: IntArray, mask_BL: IntArray) -> dict[str, FloatArray]:
-        """Calibrated probabilities, for each task (B, C) float32. Raises InferenceFailed."""
-        return self._outputs(ids_BL, mask_BL, "probabilities")
+    def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Outputs:
+        """Calibrated probabilities, for each task (B, C), and the scope score (B,) where the graph
+        gives one; all float32. Raises InferenceFailed.
+        """
+        names = [f"{task.name}_probabilities" for task in self.tasks]
+        if not self.has_scope:
+            return Outputs(self._by_task(self._arrays(ids_BL, mask_BL, names)))
+        *arrays, scope_B = self._arrays(ids_BL, mask_BL, [*names, SCOPE])
+        return Outputs(self._by_task(arrays), scope_B)
 
     def logits(self, ids_BL: IntArray, mask_BL: IntArray) -> dict[str, FloatArray]:
         """Raw logits, before scale and bias, for each task (B, C). Raises InferenceFailed."""
-        return self._outputs(ids_BL, mask_BL, "logits")
+        names = [f"{task.name}_logits" for task in self.tasks]
+        return self._by_task(self._arrays(ids_BL, mask_BL, names))
+
+    def raw(
+        self, ids_BL: IntArray, mask_BL: IntArray
+    ) -> tuple[dict[str, FloatArray], FloatArray | None]:
+        """Raw logits as `logits` gives them and, where the graph has one, the scope score (B,), of
+        one pass. Raises InferenceFailed.
+        """
+        names = [f"{task.name}_logits" for task in self.tasks]
+        arrays = self._arrays(ids_BL, mask_BL, [*names, SCOPE] if self.has_scope else names)
+        scope_B = arrays.pop() if self.has_scope else None
+        return self._by_task(arrays), scope_B
 
     def signature(self) -> dict[str, tuple[str, tuple[int | str | None, ...]]]:
         """Every input's and output's type, and its shape with names or None where it is free."""
         entries = [*self._native.get_inputs(), *self._native.get_outputs()]
         return {entry.name: (entry.type, tuple(entry.shape)) for entry in entries}
 
-    def _outputs(self, ids_BL: IntArray, mask_BL: IntArray, kind: str) -> dict[str, FloatArray]:
+    def _by_task(self, arrays: Sequence[FloatArray]) -> dict[str, FloatArray]:
+        return {task.name: array for task, array in zip(self.tasks, arrays, strict=True)}
+
+    def _arrays(
+        self, ids_BL: IntArray, mask_BL: IntArray, names: Sequence[str]
+    ) -> list[FloatArray]:
+        """The named outputs, in that order."""
         binding = self._native.io_binding()
-        names = [f"{task.name}_{kind}" for task in self.tasks]
         try:
             binding.bind_cpu_input(IDS, ids_BL)
             binding.bind_cpu_input(MASK, mask_BL)
             for name in names:
                 binding.bind_output(name)
             self._native.run_with_iobinding(binding)
-            arrays = binding.copy_outputs_to_cpu()
+            arrays: list[FloatArray] = binding.copy_outputs_to_cpu()
         except Exception as error:  # As in `open`: no common base, and a caller needs one type.
             raise InferenceFailed(f"the graph failed: {_first_line(error)}") from error
-        return {task.name: array for task, array in zip(self.tasks, arrays, strict=True)}
+        return arrays
 
 
 def check_cuda() -> None:

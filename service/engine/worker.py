@@ -1,13 +1,13 @@
 """Batches are pulled while there are any; what became of each ticket is handed back.
 
-Shapes: B batch, L padded length, C classes of a task.
+Shapes: B batch, L padded length.
 """
 
 import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from service.contract.tasks import Task
 from service.contract.tokens import IntArray, Tokens, pad
-from service.engine.answer import Answer, BatchReport, FloatArray
+from service.engine.answer import Answer, BatchReport
 from service.engine.batcher import Batch, Batcher
+from service.engine.outputs import Outputs
 from service.engine.waiting import Entry
 from service.errors import DeadlineExceeded, InferenceFailed
 
@@ -34,8 +35,13 @@ class Runner(Protocol):
         """The tasks that `run` answers."""
         ...
 
-    def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Mapping[str, FloatArray]:
-        """Probabilities, for each task (B, C)."""
+    @property
+    def has_scope(self) -> bool:
+        """Whether `run` gives a scope score, too."""
+        ...
+
+    def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Outputs:
+        """What the model says to a batch."""
         ...
 
 
@@ -123,30 +129,34 @@ class Worker(threading.Thread):
         """One result a ticket, and the call's seconds; a fault becomes every ticket's result."""
         started = time.perf_counter()
         try:
-            rows, seconds = self._timed_run([entry.tokens for entry in entries])
+            outputs, seconds = self._timed_run([entry.tokens for entry in entries])
         except Exception as error:
             logger.exception("a batch of %d tickets failed", len(entries))
             failure = error if isinstance(error, InferenceFailed) else _unforeseen(error)
             return [failure] * len(entries), time.perf_counter() - started
         padded = _padded_tokens(entries)
+        scores = outputs.scope_B
         return [
-            Answer(row, taken - entry.arrived, seconds, len(entries), padded)
-            for entry, row in zip(entries, rows, strict=True)
+            Answer(
+                {task.name: outputs.probabilities[task.name][row] for task in self.session.tasks},
+                taken - entry.arrived,
+                seconds,
+                len(entries),
+                padded,
+                None if scores is None else float(scores[row]),
+            )
+            for row, entry in enumerate(entries)
         ], seconds
 
-    def _timed_run(self, tickets: list[Tokens]) -> tuple[list[dict[str, FloatArray]], float]:
-        """Each ticket's probabilities, and the call's seconds, from which the cost model learns."""
+    def _timed_run(self, tickets: list[Tokens]) -> tuple[Outputs, float]:
+        """Checked outputs, and the call's seconds, from which the cost model learns."""
         ids_BL, mask_BL = pad(tickets, self._pad_id)
         started = time.perf_counter()
         outputs = self.session.run(ids_BL, mask_BL)
         seconds = time.perf_counter() - started
-        for task in self.session.tasks:
-            _check(task, outputs, len(tickets))
+        outputs.check(self.session.tasks, len(tickets), has_scope=self.session.has_scope)
         self._batcher.learn(len(tickets), ids_BL.shape[1], seconds)
-        names = [task.name for task in self.session.tasks]
-        return [
-            {name: outputs[name][row] for name in names} for row in range(len(tickets))
-        ], seconds
+        return outputs, seconds
 
 
 def _unforeseen(error: Exception) -> InferenceFailed:
@@ -158,14 +168,3 @@ def _unforeseen(error: Exception) -> InferenceFailed:
 
 def _padded_tokens(entries: list[Entry[Waiter]]) -> int:
     return len(entries) * max(len(entry.tokens) for entry in entries)
-
-
-def _check(task: Task, outputs: Mapping[str, FloatArray], batch: int) -> None:
-    """Raises InferenceFailed unless the task's output is (batch, classes) and finite."""
-    if task.name not in outputs:
-        raise InferenceFailed(f"the graph gave no answer for task {task.name}")
-    shape, wanted = outputs[task.name].shape, (batch, task.classes)
-    if shape != wanted:
-        raise InferenceFailed(f"task {task.name} must have shape {wanted}, found {shape}")
-    if not np.isfinite(outputs[task.name]).all():
-        raise InferenceFailed(f"task {task.name} has a probability that is not finite")

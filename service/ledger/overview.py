@@ -58,7 +58,7 @@ def recent(
         predictions.c.task == comparisons.c.task,
     )
     query = (
-        select(predictions.c.label != comparisons.c.label)
+        select(func.coalesce(predictions.c.likeliest, predictions.c.label) != comparisons.c.label)
         .select_from(comparisons)
         .join(decisions, decisions.c.id == comparisons.c.decision_id)
         .join(predictions, same)

@@ -19,12 +19,22 @@ Role = Literal["incumbent", "challenger"]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the bundle that answered said about one task."""
+    """What the bundle that answered said about one task.
+
+    likeliest: the most probable label with its confidence, where another one was given because it
+    is expected to cost less.
+    """
 
     task: str
     label: str
     confidence: float
     decision: str
+    likeliest: tuple[str, float] | None = None
+
+    @property
+    def best(self) -> tuple[str, float]:
+        """The most probable label and its confidence: what models are compared by."""
+        return self.likeliest or (self.label, self.confidence)
 
 
 @dataclass(frozen=True, slots=True)

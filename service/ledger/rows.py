@@ -63,6 +63,8 @@ def prediction_rows(decision: Decision) -> list[Row]:
             "label": cut(told.label, NAME),
             "confidence": _finite(told.confidence),
             "decision": cut(told.decision, 16),
+            "likeliest": None if told.likeliest is None else cut(told.likeliest[0], NAME),
+            "likeliest_confidence": told.likeliest and _finite(told.likeliest[1]),
         }
         for told in decision.predictions
     ]

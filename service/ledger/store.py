@@ -11,13 +11,16 @@ from service.ledger import (
     cases,
     database,
     final_labels,
+    labelled,
     overview,
+    pruning,
     registry,
     retention,
     rows,
     writing,
 )
 from service.ledger.faults import translated
+from service.ledger.labelled import Recent
 from service.ledger.records import Case, FinalLabel, Record, Registration, Seating
 from service.ledger.scope import (
     FeedbackCounts,
@@ -28,8 +31,6 @@ from service.ledger.scope import (
     Total,
     Unmatched,
 )
-
-_PRUNED_AT_ONCE = 2_000
 
 
 class Store:
@@ -150,6 +151,16 @@ class Store:
         with self._within("read") as connection:
             return final_labels.counts(connection)
 
+    def labelled(self, digest: str, tasks: Sequence[str], limit: int) -> dict[str, Recent]:
+        """By task, the newest `limit` decisions of a bundle: the labelled ones, and all."""
+        with self._within("read") as connection:
+            return labelled.labelled(connection, digest, tasks, limit)
+
+    def newest_label(self) -> int:
+        """A number that grows with every final label that is kept; 0 before the first."""
+        with self._within("read") as connection:
+            return labelled.newest_label(connection)
+
     def texts(self, decision_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Redacted (subject, body) by decision id, of those whose text was kept."""
         with self._within("read") as connection:
@@ -200,12 +211,7 @@ class Store:
         in this call. Final labels go with the last decision that they match; those that match none
         go with the decisions of their time.
         """
-        before = retention.before(now, keep_days)
-        gone = {"age": 0, "size": 0}
-        while (step := _step(most, gone)) and self._prune_age(before, step, gone):
-            pass
-        while (step := _step(most, gone)) and self._prune_size(max_mb, step, gone):
-            pass
+        gone = pruning.prune(self._within, now, keep_days, max_mb, most)
         if any(gone.values()):
             self._checkpoint(shrink=True)
         return gone
@@ -220,19 +226,6 @@ class Store:
         with self._within("read") as connection:
             return retention.size_bytes(connection)
 
-    def _prune_age(self, before: float, step: int, gone: dict[str, int]) -> bool:
-        with self._within("write") as connection:
-            dropped = retention.too_old(connection, before, step)
-        gone["age"] += dropped
-        return dropped == step
-
-    def _prune_size(self, max_mb: float, step: int, gone: dict[str, int]) -> bool:
-        with self._within("write") as connection:
-            share = retention.surplus(connection, max_mb)
-            dropped = retention.too_many(connection, share, step) if share else 0
-        gone["size"] += dropped
-        return dropped == step
-
     def _checkpoint(self, *, shrink: bool = False) -> None:
         """SQLite: empties the log file, and gives free pages back to the file system."""
         if self._url.get_backend_name() != "sqlite":
@@ -246,10 +239,3 @@ class Store:
     def _within(self, mode: database.Mode) -> Iterator[Connection]:
         with translated(), database.transaction(self._engine, mode) as connection:
             yield connection
-
-
-def _step(most: int | None, gone: dict[str, int]) -> int:
-    """How many decisions the next transaction may delete."""
-    if most is None:
-        return _PRUNED_AT_ONCE
-    return min(_PRUNED_AT_ONCE, most - sum(gone.values()))

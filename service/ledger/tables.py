@@ -52,6 +52,9 @@ predictions = Table(
     Column("label", String(NAME), nullable=False),
     Column("confidence", Double, nullable=False),
     Column("decision", String(16), nullable=False),
+    # The most probable label, where another one was given.
+    Column("likeliest", String(NAME)),
+    Column("likeliest_confidence", Double),
     sqlite_with_rowid=False,
 )
 

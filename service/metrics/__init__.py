@@ -2,6 +2,7 @@
 
 from service.metrics.catalogue import CATALOGUE, Entry
 from service.metrics.ledger import LedgerMetrics
+from service.metrics.reliability import ReliabilityMetrics
 from service.metrics.requests import CONTENT_TYPE, Metrics, Serving
 from service.metrics.shadow import ShadowMetrics
 
@@ -11,6 +12,7 @@ __all__ = [
     "Entry",
     "LedgerMetrics",
     "Metrics",
+    "ReliabilityMetrics",
     "Serving",
     "ShadowMetrics",
 ]

@@ -74,6 +74,56 @@ CATALOGUE = (
         "Predictions; series of labels that a new bundle lacks are removed",
     ),
     Entry("harbor_confidence", "histogram", ("task",), "Confidence of the predicted label"),
+    Entry(
+        "harbor_out_of_scope_total",
+        "counter",
+        (),
+        "Tickets unlike those that the bundle was trained on; a human decides them",
+    ),
+    Entry(
+        "harbor_reliability_expected",
+        "gauge",
+        ("task",),
+        "Mean confidence of the labelled decisions in the window",
+    ),
+    Entry(
+        "harbor_reliability_observed",
+        "gauge",
+        ("task",),
+        "Share of the labelled decisions in the window whose label was the final one",
+    ),
+    Entry(
+        "harbor_reliability_gap",
+        "gauge",
+        ("task", "bound"),
+        "Expected minus observed accuracy of the labelled decisions in the window, with its 95 % "
+        "interval: value, low, high",
+    ),
+    Entry(
+        "harbor_reliability_labelled",
+        "gauge",
+        ("task",),
+        "Decisions in the window whose final label is known",
+    ),
+    Entry(
+        "harbor_promise_observed",
+        "gauge",
+        ("task", "bound"),
+        "Observed precision of `auto` in the window, coverage, or mean cost: value, and low, high, "
+        "bounds that hold however often one looks",
+    ),
+    Entry(
+        "harbor_promise_target",
+        "gauge",
+        ("task",),
+        "Precision of `auto` or coverage that the bundle promises, or its mean cost's upper end",
+    ),
+    Entry(
+        "harbor_promise_broken",
+        "gauge",
+        ("task",),
+        "1 while the final labels are evidence that the promise is not kept",
+    ),
     Entry("harbor_bundle_info", "gauge", ("version", "digest"), "1 for the bundle that serves"),
     Entry("harbor_provider_info", "gauge", ("provider",), "1 for the provider that serves"),
     Entry("harbor_degraded", "gauge", (), "1 if `provider = auto` fell back to the CPU"),

@@ -10,6 +10,7 @@ from service.contract.tasks import Task
 from service.engine.answer import BatchReport
 from service.metrics.catalogue import Registered
 from service.metrics.ledger import LedgerMetrics
+from service.metrics.reliability import ReliabilityMetrics
 from service.metrics.shadow import ShadowMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,6 +36,7 @@ class Metrics:
         self._all = Registered(self.registry)
         self.shadow = ShadowMetrics(self._all)
         self.ledger = LedgerMetrics(self._all)
+        self.reliability = ReliabilityMetrics(self._all)
         self._labels: set[tuple[str, str, str]] = set()
         self._tasks: set[str] = set()
 
@@ -52,9 +54,14 @@ class Metrics:
         self._all.counter("harbor_tickets_total").labels(outcome).inc()
 
     def routed(
-        self, predictions: dict[str, Prediction], timings_ms: Timings, truncated: bool
+        self,
+        predictions: dict[str, Prediction],
+        timings_ms: Timings,
+        truncated: bool,
+        *,
+        inside: bool = True,
     ) -> None:
-        """What one routed ticket was told."""
+        """What one routed ticket was told. inside: it is in scope."""
         for task, prediction in predictions.items():
             key = (task, prediction.label, prediction.decision)
             self._labels.add(key)
@@ -68,6 +75,8 @@ class Metrics:
         stages.labels("total").observe(timings_ms.total / 1000)
         if truncated:
             self._all.counter("harbor_truncated_total").inc()
+        if not inside:
+            self._all.counter("harbor_out_of_scope_total").inc()
 
     def batch(self, report: BatchReport) -> None:
         """One batch ran, or tickets left the queue without being run."""

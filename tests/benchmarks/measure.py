@@ -51,7 +51,7 @@ def agreement(
 ) -> dict[str, Agreement]:
     """Both sessions on the same batches, for each task."""
     pairs = [
-        (first.run(*padded), second.run(*padded))
+        (first.run(*padded).probabilities, second.run(*padded).probabilities)
         for padded in (pad(part, pad_id) for part in by_length(tickets, batch))
     ]
     return {

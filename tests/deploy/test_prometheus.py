@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from service.contract.promises import Evidence, Promise, Share, Threshold
 from tests.benchmarks.server import serving
 from tests.deploy import dashboards, rules
 from tests.deploy.dashboards import Query
@@ -36,7 +37,7 @@ def observed(
 ) -> Iterator[Prometheus]:
     """Prometheus, a service with two legacies in shadow, and tickets that come in."""
     folder = tmp_path_factory.mktemp("observed")
-    bundle = write_bundle(folder / "bundle")
+    bundle = write_bundle(folder / "bundle", thresholds={"category": promising()})
     write_bundle(folder / "old", seed=1)
     ledger = ("--ledger", f"sqlite:///{folder}/ledger.db", "--ledger-flush-s", "0.2")
     with running(remote) as address:
@@ -47,6 +48,13 @@ def observed(
             posting(server.url),
         ):
             yield prometheus
+
+
+def promising() -> Threshold:
+    """Promises next to nothing, so that it is kept."""
+    share = Share(value=0.5, low=0.4, high=0.6)
+    evidence = Evidence(tickets=100, accepted=50, right=25, precision=share, coverage=share)
+    return Threshold(auto=0.0, promise=Promise(kind="precision", target=0.001, evidence=evidence))
 
 
 def shadow(folder: Path, address: str) -> Path:
@@ -91,6 +99,15 @@ def test_decisions_comparisons_and_final_labels_reach_the_ledger(observed: Prome
     assert observed.label_values("kind", written) == ["comparison", "decision", "feedback"]
     assert observed.values("harbor_ledger_up") == [1.0]
     assert observed.values("harbor_ledger_dropped_total") == []
+
+
+def test_final_labels_become_reliability_and_a_promise_s_standing(observed: Prometheus) -> None:
+    labelled = 'harbor_reliability_labelled{task="category"}'
+    wait_for(lambda: observed.values(labelled) > [1.0])
+    assert observed.values('harbor_reliability_labelled{task="queue"}') == [0.0]
+    assert observed.label_values("bound", "harbor_reliability_gap") == ["high", "low", "value"]
+    assert observed.values("harbor_promise_broken") == [0.0]
+    assert observed.values("harbor_promise_target") == [0.001]
 
 
 def test_a_legacy_that_crashes_shows_as_failures_and_an_open_circuit(

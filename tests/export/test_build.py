@@ -8,15 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from export.build import Listener, build
-from export.errors import ExportError, GraphError, TargetExists
+from export.build import build
+from export.card.promises import described
+from export.errors import ExportError, GraphError, TargetExists, WrongCheckpoint
+from export.listener import Listener
+from export.verify import verify
 from service.bundles import open_bundle
 from service.contract.bundle import bundle_digest, read_golden, read_manifest, seal
+from service.contract.promises import Costs, Evidence, Promise, Share, Threshold
 from service.settings import Settings
-from tests.export.conftest import Rebuilt
+from tests.export.conftest import PROMISES, Rebuilt
 from tests.export.tiny import CALIBRATION, LIMIT, METRICS, TASKS
-from training.checkpoint import Checkpoint
-from training.errors import CheckpointError
+from training.calibration.promises import parse_promises
+from training.checkpoint import Checkpoint, load
+from training.errors import CheckpointError, ConfigError, PromiseRefused
 
 FILES = {
     "MODEL_CARD.md", "SHA256SUMS", "golden.fp32.json", "manifest.json", "model.fp32.onnx",
@@ -107,6 +112,7 @@ def test_the_card_tells_origin_quality_and_limits_in_plain_words(
         "| category | most frequent label | 120 | 0.321 |",
         "| urgency | vector | 0.310 | 0.310 | 0.123 | 0.040 |",
         "1046 texts of 2 to 32 tokens",
+        "**category** makes no promise: every answer is `human`.",
         "What not to use it for",
         "harbor-export verify",
         checkpoint.digest,
@@ -180,3 +186,113 @@ def test_a_sealed_checkpoint_of_other_content_is_refused(
         seal(copy)
         with pytest.raises(CheckpointError, match="not a whole checkpoint"):
             build(copy, tmp_path / "bundle")
+
+
+def test_a_promise_is_kept_in_the_manifest_with_its_evidence(
+    promising: Path, full_directory: Path
+) -> None:
+    checkpoint, manifest = load(full_directory), read_manifest(promising)
+    (variant,) = manifest.variants
+    assert variant.calibration == checkpoint.calibration
+    category, urgency = variant.thresholds["category"], variant.thresholds["urgency"]
+    assert category.promise is not None
+    assert urgency.promise is not None
+    assert (category.promise.kind, category.promise.target) == ("precision", 0.9)
+    assert (urgency.promise.kind, urgency.promise.target) == ("coverage", 0.5)
+    assert category.promise.evidence.tickets == 800
+    assert category.suggest < category.auto
+    assert {rule.method for rule in variant.sets["urgency"]} == {"lac", "aps"}
+    assert variant.scope is not None
+    assert variant.scope.tickets == 800
+    assert manifest.metrics["promises"] == {
+        "category": {"precision": 0.9, "suggest": 0.7},
+        "urgency": {"coverage": 0.5},
+    }
+
+
+def test_a_bundle_with_promises_has_a_version_of_its_own_and_passes_every_check(
+    promising: Path, full_directory: Path
+) -> None:
+    version = read_manifest(promising).version
+    own = "ckpt-" + bundle_digest(full_directory).removeprefix("sha256:")[:12]
+    assert re.fullmatch(rf"{own}\+p[0-9a-f]{{8}}", version)
+    assert {check.status for check in verify(promising)} <= {"passed", "skipped"}
+
+
+def test_the_card_says_in_words_what_is_promised(promising: Path) -> None:
+    card = (promising / "MODEL_CARD.md").read_text(encoding="utf-8")
+    (variant,) = read_manifest(promising).variants
+    threshold = variant.thresholds["category"]
+    assert threshold.promise is not None
+    found = threshold.promise.evidence
+    for fact in (
+        "## Automation",
+        f"**category** is `auto` from a confidence of {threshold.auto:.3f} on",
+        "Promise: an `auto` answer is right at least 90.0 % of the time.",
+        "Promise: at least 50.0 % of the tickets are `auto`.",
+        f"Seen on 800 labelled tickets: {found.accepted} were `auto`, {found.right} of these",
+        f"Expect {100 * found.coverage.value:.1f} %",
+    ):
+        assert fact in card
+
+
+def test_a_promise_that_cannot_be_shown_refuses_the_whole_build(
+    full_directory: Path, tmp_path: Path
+) -> None:
+    asked = parse_promises({"category": {"precision": 0.999}}, "the test")
+    with pytest.raises(PromiseRefused, match=r"task category: a precision of 0\.999"):
+        build(full_directory, tmp_path / "bundle", promises=asked)
+    unknown = parse_promises({"queue": {"coverage": 0.5}}, "the test")
+    with pytest.raises(ConfigError, match="promises may name category, urgency, found queue"):
+        build(full_directory, tmp_path / "bundle", promises=unknown)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_promises_need_a_checkpoint_with_predictions(
+    checkpoint_directory: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(WrongCheckpoint, match="holds none: train anew, or build without promises"):
+        build(checkpoint_directory, tmp_path / "bundle", promises=PROMISES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_whose_calibration_is_not_that_of_its_split_is_refused(
+    full_directory: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(full_directory, tmp_path / "checkpoint"))
+    facts = load(copy).facts
+    other = facts.model_copy(update={"calibration": CALIBRATION})
+    (copy / "checkpoint.json").write_text(other.model_dump_json(), encoding="utf-8")
+    seal(copy)
+    with pytest.raises(WrongCheckpoint, match="task category: the checkpoint is calibrated by"):
+        build(copy, tmp_path / "bundle")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_costs_own_thresholds_and_a_person_s_choice_are_told_in_words() -> None:
+    whole = Share(value=1.0, low=0.5, high=1.0)
+    evidence = Evidence(tickets=9, accepted=0, right=0, precision=None, coverage=whole)
+    cost = {"mean": 0.25, "low": 0.2, "high": 0.3, "all_auto": 0.5, "all_human": 3.0}
+    threshold = Threshold.model_validate(
+        {
+            "auto": 0.8,
+            "by_label": {"a": 0.9, "b": None},
+            "choose": "expected_cost",
+            "costs": Costs(matrix=((0.0, 1.0), (1.0, 0.0)), human=3.0),
+            "promise": Promise.model_validate(
+                {"kind": "cost", "evidence": {**evidence.model_dump(), "cost": cost}}
+            ),
+        }
+    )
+    words = described("urgency", threshold)
+    for fact in (
+        "Labels with a threshold of their own for `auto`: a from 0.900.",
+        "Labels that are never `auto`: b.",
+        "The label given is that of least expected cost",
+        "costs a ticket the least on average",
+        "Seen on 9 labelled tickets: 0 were `auto`.",
+        "A ticket cost 0.25 on average (95 % interval 0.2 to 0.3)",
+        "0.5 if all were `auto`, 3 if an agent decided all.",
+    ):
+        assert fact in words
+    assert "A person set this: nothing is promised." in described("queue", Threshold(auto=0.8))

@@ -10,20 +10,37 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import numpy_helper
+from torch import Tensor
 
 from export.errors import GraphError
 from export.graph import OPSET, build_graph, read_calibration
 from service.contract.bundle import Calibration
 from service.engine.session import Session
 from tests.export.tiny import CALIBRATION, LIMIT, TASKS, tiny_distilbert_network, tiny_network
+from training.checkpoint import load
 from training.config import ModelConfig
 from training.model.network import Network
+from training.model.sharing.trunk import Trunk
+from training.scope import Mahalanobis, fit_scope, joined
 
 SHAPES = ((1, 2), (1, LIMIT), (3, 9), (8, LIMIT))
 
 
-def exported(network: Network) -> bytes:
-    return build_graph(network, TASKS, CALIBRATION, LIMIT)
+def exported(network: Network, scope: Mahalanobis | None = None) -> bytes:
+    return build_graph(network, TASKS, CALIBRATION, LIMIT, scope)
+
+
+class TwoTrunks(Trunk):
+    """Features of its own for each task, as schemes other than hard sharing give."""
+
+    def __init__(self, whole: Trunk) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> dict[str, Tensor]:
+        found_BH = self.whole(ids_BL, mask_BL)[TASKS[0].name]
+        return {task.name: found_BH * (1.0 + place) - place for place, task in enumerate(TASKS)}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +67,7 @@ def test_other_networks_too_answer_as_torch_does(
         mask_BL = (np.arange(length) < random.integers(2, length + 1, (batch, 1))).astype(np.int64)
         with torch.inference_mode():
             logits = network(torch.from_numpy(ids_BL), torch.from_numpy(mask_BL))
-        raw, answers = session.logits(ids_BL, mask_BL), session.run(ids_BL, mask_BL)
+        raw, answers = session.logits(ids_BL, mask_BL), session.run(ids_BL, mask_BL).probabilities
         for name, logits_BC in logits.items():
             np.testing.assert_allclose(raw[name], logits_BC.numpy(), atol=2e-5)
             known = CALIBRATION[name]
@@ -58,6 +75,41 @@ def test_other_networks_too_answer_as_torch_does(
                 logits_BC * torch.tensor(known.scale) + torch.tensor(known.bias), dim=1
             )
             np.testing.assert_allclose(answers[name], expected_BC.numpy(), atol=1e-5)
+
+
+def test_the_scope_score_of_a_scheme_with_features_of_their_own_is_torch_s(tmp_path: Path) -> None:
+    network = tiny_network(ModelConfig(pooling="mean"))
+    network.trunk = TwoTrunks(network.trunk)
+    random = np.random.default_rng(0)
+    # Two tasks, each with features of 32 dimensions.
+    seen = {task.name: torch.from_numpy(random.normal(size=(90, 32))) for task in TASKS}
+    scope = fit_scope(joined(seen).numpy())
+    (tmp_path / "graph.onnx").write_bytes(exported(network, scope))
+    session = Session.open(tmp_path / "graph.onnx", TASKS, "cpu", threads=1)
+    assert session.signature()["scope_score"] == ("tensor(float)", ("batch",))
+    for batch, length in SHAPES:
+        ids_BL = random.integers(4, 100, (batch, length))
+        mask_BL = (np.arange(length) < random.integers(2, length + 1, (batch, 1))).astype(np.int64)
+        with torch.inference_mode():
+            expected_B = scope(network.trunk(torch.from_numpy(ids_BL), torch.from_numpy(mask_BL)))
+        outputs = session.run(ids_BL, mask_BL)
+        assert outputs.scope_B is not None
+        np.testing.assert_allclose(outputs.scope_B, expected_B.numpy(), rtol=1e-4)
+
+
+def test_a_second_export_with_a_scope_score_gives_the_same_bytes_and_its_weights_own_names(
+    full_directory: Path, promising: Path
+) -> None:
+    full = load(full_directory)
+    again = build_graph(full.network, TASKS, full.calibration, LIMIT, full.scope)
+    assert again == (promising / "model.fp32.onnx").read_bytes()
+    assert full.scope is not None
+    stored = {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in onnx.load_from_string(again).graph.initializer
+    }
+    for name, part in full.scope.state_dict().items():
+        np.testing.assert_array_equal(stored[f"scope.{name}"], part.numpy())
 
 
 @pytest.mark.slow

@@ -16,8 +16,9 @@ def test_a_graph_with_one_head_answers_as_the_one_with_all(sealed: Path, tmp_pat
     for task in subject.tasks:
         single = one_pass.alone(subject, task, tmp_path)
         assert single.outputs == (f"{task.name}_probabilities",)
-        expected = together.run(ids_BL, mask_BL)[task.name]
-        np.testing.assert_allclose(single.run(ids_BL, mask_BL)[task.name], expected, atol=1e-6)
+        expected = together.run(ids_BL, mask_BL).probabilities[task.name]
+        found = single.run(ids_BL, mask_BL).probabilities[task.name]
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_every_shape_is_measured(sealed: Path, tmp_path: Path) -> None:

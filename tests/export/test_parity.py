@@ -1,5 +1,6 @@
 """The parity gate passes the checkpoint's own graph and stops any other."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,19 @@ import pytest
 from onnx import ModelProto, numpy_helper
 
 from export.errors import ParityError
-from export.parity import BATCHES, BUDGET_TOKENS, batch_lengths, check_parity, total_texts
+from export.parity import (
+    BATCHES,
+    BUDGET_TOKENS,
+    SCOPE_TOLERANCE,
+    batch_lengths,
+    check_parity,
+    total_texts,
+)
 from export.texts import Desk
 from service.contract.ticket import render
 from service.engine.session import Session
 from tests.export.tiny import LIMIT, TASKS
-from training.checkpoint import Checkpoint
+from training.checkpoint import Checkpoint, load
 
 
 def altered(sealed: Path, directory: Path, name: str, by: float) -> Session:
@@ -56,6 +64,43 @@ def test_a_graph_that_answers_nan_fails(
 ) -> None:
     with pytest.raises(ParityError, match="nan"):
         check_parity(checkpoint, altered(sealed, tmp_path, "urgency_bias", float("nan")))
+
+
+@pytest.fixture(scope="module")
+def scoped(full_directory: Path) -> Checkpoint:
+    """A checkpoint with a scope score, of which `promising` was built."""
+    return load(full_directory)
+
+
+def test_a_scope_score_is_compared_too(scoped: Checkpoint, promising: Path) -> None:
+    session = Session.open(promising / "model.fp32.onnx", TASKS, "cpu", threads=1)
+    report = check_parity(scoped, session)
+    assert report.max_scope is not None
+    assert report.max_scope <= SCOPE_TOLERANCE == report.stable()["scope_tolerance"]
+    with pytest.raises(ParityError, match="the checkpoint gives no scope score"):
+        check_parity(replace(scoped, scope=None), session)
+
+
+@pytest.mark.parametrize(("by", "found"), [(0.05, ".*"), (float("nan"), "nan")])
+def test_a_scope_score_whose_weights_were_altered_fails(
+    scoped: Checkpoint, promising: Path, tmp_path: Path, by: float, found: str
+) -> None:
+    session = altered(promising, tmp_path, "scope.mean", by)
+    rule = f"a scope score .* by a share of {found}, at most 1e-04"
+    with pytest.raises(ParityError, match=rule):
+        check_parity(scoped, session)
+
+
+def test_a_graph_without_the_checkpoint_s_scope_score_fails(
+    scoped: Checkpoint, promising: Path, tmp_path: Path
+) -> None:
+    model: ModelProto = onnx.load(promising / "model.fp32.onnx")
+    (score,) = (entry for entry in model.graph.output if entry.name == "scope_score")
+    model.graph.output.remove(score)
+    onnx.save(model, tmp_path / "graph.onnx")
+    session = Session.open(tmp_path / "graph.onnx", TASKS, "cpu", threads=1)
+    with pytest.raises(ParityError, match="the graph gives no scope score"):
+        check_parity(scoped, session)
 
 
 @pytest.mark.parametrize("limit", [8, 128, 512, 8192])

@@ -1,6 +1,7 @@
 """`verify` explains every check of a good bundle, and names the one that a bad bundle fails."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
+from export.build import GRAPH
 from export.checks import CHECKS
 from export.verify import Check, verify
 from service.contract.bundle import SUMS, seal
@@ -130,6 +132,33 @@ def test_probabilities_that_do_not_follow_from_the_logits_fail_the_wiring(bundle
     onnx.save(model, bundle / "model.fp32.onnx")
     reseal(bundle)
     assert last(bundle).name == "wiring"
+
+
+def test_a_scope_score_is_found_and_passes_every_check(promising: Path) -> None:
+    assert "scope_score" in {entry.name for entry in onnx.load(promising / GRAPH).graph.output}
+    assert {check.status for check in verify(promising)} <= {"passed", "skipped"}
+
+
+def test_a_scope_score_that_hangs_on_its_company_fails(promising: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(promising, tmp_path / "bundle"))
+    model = onnx.load(bundle / GRAPH)
+    (score,) = (node for node in model.graph.node if node.output[0] == "scope_score")
+    score.output[0] = "alone"
+    # Too little for the golden tickets, whose check allows a thousandth.
+    model.graph.initializer.append(
+        numpy_helper.from_array(np.array([5e-4], dtype=np.float32), "little")
+    )
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMin", ["alone"], ["least"], keepdims=1),
+            helper.make_node("Mul", ["least", "little"], ["share"]),
+            helper.make_node("Add", ["alone", "share"], ["scope_score"]),
+        ]
+    )
+    onnx.save(model, bundle / GRAPH)
+    reseal(bundle)
+    assert last(bundle).name == "company"
+    assert "scope_score" in last(bundle).found
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"padding": '])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.contract.bundle import Threshold
+from service.contract.promises import Threshold
 from tests.service.desk import Desk, serving
 from tests.tiny_bundle import write_bundle
 

@@ -70,3 +70,14 @@ def test_a_proxys_answer_is_no_problem_document() -> None:
         pytest.raises(httpx.HTTPStatusError, match="502"),
     ):
         client.route("x")
+
+
+def test_a_set_can_be_asked_for(client: HarborClient) -> None:
+    reply = client.route(**TICKET, sets="lac", sets_per_label=True)
+    assert {one.set for one in reply.predictions.values()} == {None}
+    (item,) = client.route_batch([TICKET], sets="aps").results
+    assert item.reply is not None
+    with pytest.raises(Refused, match="sets_per needs sets"):
+        client.route(**TICKET, sets_per_label=True)
+    with pytest.raises(Refused, match="sets_per needs sets"):
+        client.route_batch([TICKET], sets_per_label=True)

@@ -11,6 +11,7 @@ import pytest
 from onnx import helper
 
 from service.contract.bundle import MANIFEST, SUMS, TOKENIZER
+from service.contract.promises import Scope
 from service.contract.tasks import Task
 from service.engine.providers import has_driver
 from service.errors import BundleRefused, ProviderMissing
@@ -157,6 +158,83 @@ def test_a_bundle_that_was_sealed_wrong_is_refused(
     with pytest.raises(BundleRefused) as refusal:
         open_bundle(bundle, _settings(bundle))
     assert cause in str(refusal.value)
+
+
+SCOPE = Scope(method="mahalanobis", threshold=40.0, kept=0.99, tickets=100)
+
+
+@pytest.fixture(scope="module")
+def scoped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "scoped", scope=SCOPE)
+
+
+def _edit_graph(bundle: Path, change: Callable[[onnx.GraphProto], None]) -> None:
+    model = onnx.load(bundle / GRAPH)
+    change(model.graph)
+    onnx.save(model, bundle / GRAPH)
+
+
+def _drop_score(graph: onnx.GraphProto) -> None:
+    graph.output.remove(graph.output[-1])
+
+
+def _score_as_a_column(graph: onnx.GraphProto) -> None:
+    (total,) = (node for node in graph.node if node.output[0] == "scope_score")
+    total.attribute[0].i = 1
+    graph.output[-1].CopyFrom(
+        helper.make_tensor_value_info("scope_score", onnx.TensorProto.FLOAT, ["batch", 1])
+    )
+
+
+def _score_without_a_number(graph: onnx.GraphProto) -> None:
+    _set_middle(graph, np.full(8, np.nan, dtype=np.float32))
+
+
+def _score_of_the_whole_batch(graph: onnx.GraphProto) -> None:
+    """Sums over the tickets, too: company then changes the score."""
+    (total,) = (node for node in graph.node if node.output[0] == "scope_score")
+    total.output[0] = "each"
+    graph.node.append(helper.make_node("ReduceMean", ["each"], ["mean"], keepdims=1))
+    graph.node.append(helper.make_node("Sub", ["each", "mean"], ["scope_score"]))
+
+
+def _set_middle(graph: onnx.GraphProto, middle_H: np.ndarray) -> None:
+    (stored,) = (tensor for tensor in graph.initializer if tensor.name == "scope_mean")
+    stored.CopyFrom(onnx.numpy_helper.from_array(middle_H, "scope_mean"))
+
+
+SCOPE_FAULTS: list[tuple[Callable[[onnx.GraphProto], None], str]] = [
+    (_drop_score, "model.fp32.onnx has no output scope_score, the manifest a threshold"),
+    (_score_as_a_column, "scope_score must be float32 of (batch,), found tensor(float)"),
+    (_score_without_a_number, "the scope score has a value that is not finite"),
+    (_score_of_the_whole_batch, "golden ticket 0 of golden.fp32.json: scope_score is 0 alone"),
+]
+
+
+@pytest.mark.parametrize(
+    ("damage", "cause"), SCOPE_FAULTS, ids=[d.__name__ for d, _ in SCOPE_FAULTS]
+)
+def test_a_scope_score_that_does_not_keep_the_contract_is_refused(
+    scoped: Path, tmp_path: Path, damage: Callable[[onnx.GraphProto], None], cause: str
+) -> None:
+    bundle = Path(shutil.copytree(scoped, tmp_path / "bundle"))
+    _edit_graph(bundle, damage)
+    reseal(bundle)
+    with pytest.raises(BundleRefused) as refusal:
+        open_bundle(bundle, _settings(bundle))
+    assert cause in str(refusal.value)
+
+
+def test_a_graph_may_give_a_scope_score_that_the_manifest_has_no_threshold_for(
+    scoped: Path, tmp_path: Path
+) -> None:
+    bundle = Path(shutil.copytree(scoped, tmp_path / "bundle"))
+    assert open_bundle(bundle, _settings(bundle)).variant.scope == SCOPE
+    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    manifest["variants"][0]["scope"] = None
+    (bundle / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    reseal(bundle)
+    assert open_bundle(bundle, _settings(bundle)).variant.scope is None
 
 
 @pytest.mark.parametrize("name", [MANIFEST, GRAPH, TOKENIZER, GOLDEN, SUMS])

@@ -129,3 +129,28 @@ def test_a_damaged_record_is_cut_where_the_damage_begins(copy: Path) -> None:
     with (copy / "events.jsonl").open("ab") as stream:
         stream.write(b'{"event": \xff')
     assert run("resume", copy).exit_code == 0
+
+
+def test_a_finished_run_gets_its_report(copy: Path, tmp_path: Path) -> None:
+    assert run("report", copy).exit_code == 0
+    page = (copy / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "at 5,000 tickets a week" in page or "concluded before" in page
+    result = run("report", copy, "--out", tmp_path / "pages" / "one.html")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "pages" / "one.html").read_text() == page
+
+
+def test_a_report_asks_for_what_the_file_of_promises_names(copy: Path, tmp_path: Path) -> None:
+    promises = tmp_path / "promises.yaml"
+    promises.write_text("team: {precision: 0.9}\n")
+    result = run("report", copy, "--promises", promises)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "promises may name category, urgency, found team" in result.stderr
+
+
+def test_a_run_that_has_not_ended_has_no_report(copy: Path) -> None:
+    shutil.rmtree(copy / "checkpoint")
+    result = run("report", copy)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "copy has no checkpoint: the run has not come to its end" in result.stderr

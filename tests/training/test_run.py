@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.training.desk import silent, tiny_config, write_desk
-from training.checkpoint import load
+from training.checkpoint import load, load_facts
 from training.conclude import calibrate, conclude
 from training.config import dump_config
 from training.errors import CheckpointError, ConfigError, DataError, LossError, TrainingError
@@ -44,7 +45,8 @@ def interrupted_after(step: int) -> Any:
 def test_a_run_learns_what_the_words_say(finished: Path) -> None:
     report = json.loads((finished / "report.json").read_text())
     category = report["tasks"]["category"]
-    assert category["test"]["accuracy"] > category["majority"]["accuracy"] + 0.1
+    # Before calibration: a dozen calibration tickets do not outweigh the training split's shares.
+    assert category["uncalibrated"]["accuracy"] > category["majority"]["accuracy"] + 0.1
     assert set(report["tasks"]["urgency"]) == {"test", "uncalibrated", "majority", "tfidf"}
     assert "qwk" in report["tasks"]["urgency"]["test"]
     assert report["splits"]["train"]["rows"] == report["tickets"]["train"]
@@ -74,10 +76,39 @@ def test_a_checkpoint_gives_the_logits_it_was_saved_with(finished: Path) -> None
         assert (logits == after[task]).all()
 
 
-def test_a_temperature_from_few_tickets_is_said_to_be_rough(finished: Path) -> None:
+def test_a_calibration_from_few_tickets_is_said_to_be_rough(finished: Path) -> None:
     said: list[str] = []
-    calibrate(train(finished, silent()), dataclasses.replace(silent(), say=said.append))
-    assert [line.split(":")[0] for line in said] == ["task category", "task urgency"]
+    facts, kept = load_facts(finished / "checkpoint")
+    offsets = {name: np.array(offset) for name, offset in facts.offsets.items()}
+    listener = dataclasses.replace(silent(), say=said.append)
+    calibrate(facts.tasks, kept["calibration"], offsets, listener)
+    rough = [line for line in said if "is rough" in line]
+    assert [line.split(":")[0] for line in rough] == ["task category", "task urgency"]
+
+
+def test_a_checkpoint_keeps_what_the_network_said_to_tickets_it_did_not_learn(
+    finished: Path,
+) -> None:
+    trained = train(finished, silent())
+    facts, kept = load_facts(finished / "checkpoint")
+    assert set(kept) == {"calibration", "test"}
+    for split, found in kept.items():
+        dataset = trained.datasets[split]
+        logits = predict(trained.network, dataset, torch.device("cpu"))
+        for task in facts.tasks:
+            assert (found.logits[task.name] == logits[task.name]).all()
+            assert (found.labels[task.name] == dataset.labels(task.name)).all()
+        assert found.scope_N is not None
+        assert found.scope_N.shape == (len(dataset),)
+
+
+def test_the_offsets_take_the_class_weights_back(finished: Path) -> None:
+    facts, _ = load_facts(finished / "checkpoint")
+    labels = train(finished, silent()).datasets["train"].labels("category")
+    counts = np.bincount(labels[labels >= 0])
+    # Balanced weights are inverse shares, so the offsets differ as the logarithms of the counts.
+    offset = facts.offsets["category"]
+    assert offset[0] - offset[1] == pytest.approx(np.log(counts[0] / counts[1]), abs=1e-5)
 
 
 def test_a_damaged_checkpoint_is_refused(finished: Path, tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ async def test_the_description_covers_every_public_path_with_real_examples(desk:
         "/shadow/rollback",
         "/tickets/{ticket_id}",
         "/bundle",
+        "/reliability",
         "/livez",
         "/readyz",
         "/metrics",

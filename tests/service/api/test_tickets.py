@@ -14,12 +14,24 @@ FIELDS = [
     "ticket_id",
     "bundle",
     "predictions",
+    "scope",
     "needs_human",
     "truncated",
     "degraded",
     "provider",
     "shadow",
     "timings_ms",
+]
+
+PREDICTION = [
+    "label",
+    "confidence",
+    "decision",
+    "threshold",
+    "alternatives",
+    "promise",
+    "likeliest",
+    "set",
 ]
 
 
@@ -36,6 +48,7 @@ async def test_the_reply_has_the_public_shape(desk: Desk) -> None:
     }
     assert list(found["predictions"]) == ["category", "urgency", "queue"]
     assert list(found["timings_ms"]) == ["tokenize", "queue", "infer", "total"]
+    assert list(found["predictions"]["queue"]) == PREDICTION
     assert (found["provider"], found["degraded"], found["shadow"]) == ("cpu", False, None)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from service.contract.tasks import Task
 from service.contract.tokens import IntArray, Tokens
 from service.engine.answer import FloatArray
 from service.engine.cost import Array, CostModel, Numbers
+from service.engine.outputs import Outputs
 
 TASK = Task(name="category", labels=("billing", "technical"))
 PATIENCE_S = 30.0
@@ -25,32 +26,38 @@ def expected(mark: int) -> FloatArray:
     return np.array([mark / 1000.0, 1.0 - mark / 1000.0], dtype=np.float32)
 
 
-def answer(ids_BL: IntArray) -> dict[str, FloatArray]:
+def answer(ids_BL: IntArray) -> Outputs:
     """A probability that tells which ticket it belongs to."""
-    return {TASK.name: np.stack([expected(int(row[0])) for row in ids_BL])}
+    return Outputs({TASK.name: np.stack([expected(int(row[0])) for row in ids_BL])})
+
+
+def scoped_answer(ids_BL: IntArray) -> Outputs:
+    """As `answer`, and beside it the mark itself as the scope score."""
+    return Outputs(answer(ids_BL).probabilities, ids_BL[:, 0].astype(np.float32))
 
 
 class Gate:
     """A session whose every call waits until the test lets it pass."""
 
     tasks = (TASK,)
+    has_scope = True
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
         self._entered = threading.Semaphore(0)
         self._open = threading.Semaphore(0)
 
-    def run(self, ids_BL: IntArray, mask_BL: IntArray) -> dict[str, FloatArray]:
+    def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Outputs:
         """Notes the marks of the batch, then waits."""
         assert mask_BL.shape == ids_BL.shape
         return self.pass_ids(ids_BL)
 
-    def pass_ids(self, ids_BL: IntArray) -> dict[str, FloatArray]:
+    def pass_ids(self, ids_BL: IntArray) -> Outputs:
         """As `run`, for a script."""
         self.calls.append([int(row[0]) for row in ids_BL])
         self._entered.release()
         assert self._open.acquire(timeout=PATIENCE_S)
-        return answer(ids_BL)
+        return scoped_answer(ids_BL)
 
     async def entered(self) -> None:
         """Returns when one more call has come in."""
@@ -66,10 +73,11 @@ class Script:
 
     tasks = (TASK,)
 
-    def __init__(self, *acts: Callable[[IntArray], Mapping[str, FloatArray]]) -> None:
+    def __init__(self, *acts: Callable[[IntArray], Outputs], has_scope: bool = False) -> None:
         self._acts = list(acts)
+        self.has_scope = has_scope
 
-    def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Mapping[str, FloatArray]:
+    def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Outputs:
         """What the next act gives or raises."""
         assert mask_BL.shape == ids_BL.shape
         act = self._acts.pop(0) if len(self._acts) > 1 else self._acts[0]

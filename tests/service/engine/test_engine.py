@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from service.contract.tokens import IntArray
-from service.engine.answer import BatchReport, FloatArray
+from service.engine.answer import BatchReport
 from service.engine.batcher import Limits
 from service.engine.engine import Engine
+from service.engine.outputs import Outputs
 from service.errors import Closing, DeadlineExceeded, InferenceFailed
 from tests.service.engine.sessions import (
     TASK,
@@ -20,6 +21,7 @@ from tests.service.engine.sessions import (
     Script,
     answer,
     expected,
+    scoped_answer,
     ticket,
 )
 
@@ -37,6 +39,18 @@ async def test_every_ticket_gets_its_own_answer() -> None:
         )
     for mark, got in enumerate(answers):
         np.testing.assert_array_equal(got.probabilities[TASK.name], expected(mark))
+
+
+async def test_every_ticket_gets_its_own_scope_score_or_none_where_the_graph_has_none() -> None:
+    sessions = [Script(scoped_answer, has_scope=True), Script(scoped_answer, has_scope=True)]
+    async with Engine(sessions, 0, Limits()) as engine:
+        answers = await asyncio.gather(
+            *(engine.submit(ticket(2 + mark % 7, mark), _soon()) for mark in range(40))
+        )
+    assert [got.scope for got in answers] == [float(mark) for mark in range(40)]
+    assert all(type(got.scope) is float for got in answers)
+    async with Engine([Script(answer)], 0, Limits()) as engine:
+        assert (await engine.submit(ticket(5), _soon())).scope is None
 
 
 async def test_an_answer_says_how_long_it_waited_and_in_which_batch() -> None:
@@ -76,7 +90,7 @@ async def test_reports_count_what_ran_and_what_did_not() -> None:
 
 
 async def test_a_failed_batch_is_reported_with_its_tickets() -> None:
-    def fail(_: IntArray) -> dict[str, FloatArray]:
+    def fail(_: IntArray) -> Outputs:
         raise InferenceFailed("the graph failed: out of memory")
 
     reports: list[BatchReport] = []
@@ -120,7 +134,7 @@ async def test_live_tickets_overtake_bulk_ones() -> None:
 async def test_warm_up_runs_each_shape_on_each_session_before_the_first_ticket() -> None:
     shapes: list[tuple[int, ...]] = []
 
-    def note(ids_BL: IntArray) -> dict[str, FloatArray]:
+    def note(ids_BL: IntArray) -> Outputs:
         shapes.append(ids_BL.shape)
         return answer(ids_BL)
 
@@ -131,7 +145,7 @@ async def test_warm_up_runs_each_shape_on_each_session_before_the_first_ticket()
 
 
 async def test_an_engine_that_fails_its_warm_up_does_not_open() -> None:
-    engine = Engine([Script(lambda _: {})], 0, Limits(), warm_up=[(1, 8)])
+    engine = Engine([Script(lambda _: Outputs({}))], 0, Limits(), warm_up=[(1, 8)])
     with pytest.raises(InferenceFailed):
         await engine.__aenter__()
     assert not engine.alive
@@ -153,7 +167,7 @@ async def test_what_the_drain_time_does_not_reach_is_told_so() -> None:
 async def test_a_worker_that_dies_is_seen_and_its_tickets_are_answered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def die(_: IntArray) -> dict[str, FloatArray]:
+    def die(_: IntArray) -> Outputs:
         raise SystemExit
 
     with caplog.at_level(logging.ERROR):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from service.contract.tokens import IntArray, Tokens
-from service.engine.answer import FloatArray
 from service.engine.batcher import Batcher, Limits
 from service.engine.cost import CostModel
 from service.engine.engine import Engine
+from service.engine.outputs import Outputs
 from service.engine.session import Session
 from service.errors import Closing, DeadlineExceeded, InferenceFailed, Overloaded
 from tests.service.engine.sessions import (
@@ -22,6 +22,7 @@ from tests.service.engine.sessions import (
     Script,
     answer,
     expected,
+    scoped_answer,
     ticket,
 )
 from tests.tiny_bundle import DEFAULT_TASKS, GRAPH, write_bundle
@@ -33,24 +34,43 @@ def _soon() -> float:
     return time.monotonic() + 60.0
 
 
-def _raise(_: IntArray) -> dict[str, FloatArray]:
+def _raise(_: IntArray) -> Outputs:
     raise RuntimeError("the device fell over")
 
 
-def _short(ids_BL: IntArray) -> dict[str, FloatArray]:
-    return answer(ids_BL[1:])
+def _short(ids_BL: IntArray) -> Outputs:
+    return scoped_answer(ids_BL[1:])
 
 
-def _wide(ids_BL: IntArray) -> dict[str, FloatArray]:
-    return {TASK.name: np.full((len(ids_BL), 3), 0.3, dtype=np.float32)}
+def _wide(ids_BL: IntArray) -> Outputs:
+    wide_BC = np.full((len(ids_BL), 3), 0.3, dtype=np.float32)
+    return Outputs({TASK.name: wide_BC}, scoped_answer(ids_BL).scope_B)
 
 
-def _missing(_: IntArray) -> dict[str, FloatArray]:
-    return {}
+def _missing(ids_BL: IntArray) -> Outputs:
+    return Outputs({}, scoped_answer(ids_BL).scope_B)
 
 
-def _not_a_number(ids_BL: IntArray) -> dict[str, FloatArray]:
-    return {TASK.name: np.full((len(ids_BL), 2), np.nan, dtype=np.float32)}
+def _not_a_number(ids_BL: IntArray) -> Outputs:
+    wrong_BC = np.full((len(ids_BL), 2), np.nan, dtype=np.float32)
+    return Outputs({TASK.name: wrong_BC}, scoped_answer(ids_BL).scope_B)
+
+
+def _short_scope(ids_BL: IntArray) -> Outputs:
+    return Outputs(answer(ids_BL).probabilities, scoped_answer(ids_BL[1:]).scope_B)
+
+
+def _wide_scope(ids_BL: IntArray) -> Outputs:
+    return Outputs(answer(ids_BL).probabilities, np.zeros((len(ids_BL), 1), dtype=np.float32))
+
+
+def _infinite_scope(ids_BL: IntArray) -> Outputs:
+    return Outputs(answer(ids_BL).probabilities, np.full(len(ids_BL), np.inf, dtype=np.float32))
+
+
+# `answer` itself is a fault where the graph should give a scope score, too.
+FAULTS = (_raise, _short, _wide, _missing, _not_a_number)
+SCOPE_FAULTS = (answer, _short_scope, _wide_scope, _infinite_scope)
 
 
 async def test_the_device_is_never_idle_while_a_ticket_waits() -> None:
@@ -140,9 +160,9 @@ async def test_a_ticket_whose_caller_left_or_whose_deadline_passed_is_not_run() 
 
 
 async def test_a_failed_or_short_result_reaches_every_caller_and_the_engine_lives_on() -> None:
-    for act in (_raise, _short, _wide, _missing, _not_a_number):
+    for act in (*FAULTS, *SCOPE_FAULTS):
         gate = Gate()
-        session = Script(gate.pass_ids, act, answer)
+        session = Script(gate.pass_ids, act, scoped_answer, has_scope=True)
         async with Engine([session], 0, Limits(), cost=FlatCost()) as engine:
             first = asyncio.create_task(engine.submit(ticket(5, 1), _soon()))
             await gate.entered()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.contract.promises import Scope
 from service.contract.tasks import Task
 from service.engine.session import Session, _load, check_provider
 from service.errors import InferenceFailed, ProviderMissing
@@ -27,7 +28,7 @@ def _batch(size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_it_gives_each_task_a_row_of_probabilities_a_ticket(session: Session) -> None:
-    answers = session.run(*_batch(3, 7))
+    answers = session.run(*_batch(3, 7)).probabilities
     assert list(answers) == [task.name for task in DEFAULT_TASKS]
     for task in DEFAULT_TASKS:
         assert answers[task.name].shape == (3, task.classes)
@@ -37,11 +38,29 @@ def test_it_gives_each_task_a_row_of_probabilities_a_ticket(session: Session) ->
 
 def test_scaled_logits_give_the_probabilities(session: Session) -> None:
     batch = _batch(2, 5)
-    logits, answers = session.logits(*batch), session.run(*batch)
+    logits, answers = session.logits(*batch), session.run(*batch).probabilities
     for task in DEFAULT_TASKS:
         powers = np.exp(0.8 * logits[task.name])
         wanted = powers / powers.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(answers[task.name], wanted, atol=1e-6)
+
+
+def test_a_graph_with_a_scope_score_gives_one_number_a_ticket_beside_the_same_answers(
+    session: Session, tmp_path: Path
+) -> None:
+    scope = Scope(method="mahalanobis", threshold=40.0, kept=0.99, tickets=100)
+    graph = write_bundle(tmp_path / "bundle", scope=scope) / GRAPH
+    scoped = Session.open(graph, DEFAULT_TASKS, "cpu", threads=1)
+    batch = _batch(3, 7)
+    with_scope, without = scoped.run(*batch), session.run(*batch)
+    assert (scoped.has_scope, session.has_scope) == (True, False)
+    assert without.scope_B is None
+    assert with_scope.scope_B is not None
+    assert (with_scope.scope_B.shape, with_scope.scope_B.dtype) == ((3,), np.float32)
+    assert len(set(with_scope.scope_B.tolist())) == 3
+    for name, rows in without.probabilities.items():
+        np.testing.assert_array_equal(with_scope.probabilities[name], rows)
+    assert list(scoped.logits(*batch)) == [task.name for task in DEFAULT_TASKS]
 
 
 def test_it_says_what_it_is(session: Session) -> None:
@@ -57,7 +76,7 @@ def test_a_token_outside_the_vocabulary_fails_and_the_session_lives_on(session: 
     ids_BL = np.full((1, 4), 10**6, dtype=np.int64)
     with pytest.raises(InferenceFailed, match="the graph failed"):
         session.run(ids_BL, np.ones_like(ids_BL))
-    assert session.run(*_batch(1, 4))
+    assert session.run(*_batch(1, 4)).probabilities
 
 
 def test_a_task_that_the_graph_does_not_answer_fails(graph: Path) -> None:

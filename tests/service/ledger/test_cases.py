@@ -57,6 +57,33 @@ def test_a_limit_keeps_the_newest_across_pages(store: Store) -> None:
     assert _ids(store, Scope("old", limit=0)) == []
 
 
+def test_labelled_cases_are_found_behind_any_number_of_others(store: Store) -> None:
+    store.write([decision(n, ticket_id=None if n % 2 else f"t{n}") for n in range(2_500)])
+    store.write([comparison(n) for n in range(2_500)])
+    store.add_feedback([FinalLabel("category", "a", ticket_id="t4")], 9_000.0)
+    store.add_feedback([FinalLabel("category", "a", request_id="r7")], 9_000.0)
+    store.add_feedback([FinalLabel("queue", "q", ticket_id="t8")], 9_000.0)
+    newest = Scope("old", task="category", limit=10)
+    assert not [case for case in store.cases(newest) if case.final_label is not None]
+    every = Scope("old", task="category", limit=None, labelled_only=True)
+    assert _ids(store, every) == ["d000007", "d000004"]
+    assert [case.final_label for case in store.cases(every)] == ["a", "a"]
+    assert _ids(store, Scope("old", labelled_only=True)) == ["d000008", "d000007", "d000004"]
+    assert len(_ids(store, Scope("old", limit=None))) == 2_500
+
+
+def test_a_labelled_decision_of_a_ticket_that_came_again_does_not_count(store: Store) -> None:
+    store.write([decision(1, ticket_id="same"), comparison(1)])
+    store.write([decision(2, ticket_id="same"), comparison(2)])
+    store.write([decision(3, ticket_id="same"), comparison(3, legacy="other")])
+    store.add_feedback([FinalLabel("category", "a", request_id="r1")], 50.0)
+    labelled = Scope("old", task="category", limit=None, labelled_only=True)
+    assert _ids(store, labelled) == []
+    assert [case.final_label for case in store.cases(Scope("old"))] == [None]
+    store.add_feedback([FinalLabel("category", "b", ticket_id="same")], 60.0)
+    assert _ids(store, labelled) == ["d000002"]
+
+
 def test_a_scope_bounds_time_and_task(store: Store) -> None:
     for number in range(5):
         store.write([decision(number), comparison(number), comparison(number, task="queue")])

@@ -9,7 +9,14 @@ from statsmodels.stats.multitest import multipletests
 
 from service.statistics.intervals import wilson
 from service.statistics.paired import Pairs, paired_difference
-from service.statistics.segments import REST, UNKNOWN, grouped, rank_disagreement, rank_gaps
+from service.statistics.segments import (
+    REST,
+    UNKNOWN,
+    excess_losses,
+    grouped,
+    rank_disagreement,
+    rank_gaps,
+)
 
 N = 3000
 
@@ -49,14 +56,48 @@ def test_each_disagreement_is_fishers_test_against_the_other_tickets() -> None:
         assert found.rate == pytest.approx(here.mean())
 
 
-def test_the_ranking_goes_by_p_with_holm_over_all_segments() -> None:
+def test_p_values_are_adjusted_over_all_segments() -> None:
     dimensions, challenger, incumbent = desk()
     gaps = rank_gaps(dimensions, challenger, incumbent)
     rates = rank_disagreement(dimensions, challenger != incumbent)
     for values in ([(g.p, g.adjusted_p) for g in gaps], [(r.p, r.adjusted_p) for r in rates]):
         raw, adjusted = zip(*values, strict=True)
-        assert list(raw) == sorted(raw)
         assert adjusted == pytest.approx(multipletests(raw, method="holm")[1])
+    assert [one.p for one in rates] == sorted(one.p for one in rates)
+
+
+def test_segments_in_which_the_challenger_is_worse_come_first_by_their_excess() -> None:
+    dimensions, challenger, incumbent = desk()
+    found = rank_gaps(dimensions, challenger, incumbent, least=1)
+    ranks = [(one.gap >= 0.0, -one.excess) for one in found]
+    assert ranks == sorted(ranks)
+    assert {one.gap >= 0.0 for one in found} == {True, False}
+
+
+def test_excess_losses_are_standard_normal_where_segments_are_alike() -> None:
+    chance = np.random.default_rng(5)
+    n = np.array([100, 300, 600, 2000])
+    drawn = [
+        excess_losses(chance.binomial(n, 0.04), chance.binomial(n, 0.05), n) for _ in "x" * 800
+    ]
+    assert np.mean(drawn, axis=0) == pytest.approx(np.zeros(4), abs=0.15)
+    assert np.std(drawn, axis=0)[:3] == pytest.approx(np.ones(3), abs=0.15)
+
+
+def test_losses_of_segments_that_differ_in_hardness_are_measured_by_their_wins() -> None:
+    n = np.array([1000, 1000, 1000, 1000])
+    alike, hard = np.array([40, 40, 40, 40]), np.array([10, 25, 40, 85])
+    planted = np.array([40, 40, 40, 65])
+    assert excess_losses(alike, planted, n)[3] > 2.0
+    assert excess_losses(alike, hard, n)[3] > 4.0
+    assert np.all(np.abs(excess_losses(hard, hard, n)) < 0.8)
+
+
+@pytest.mark.parametrize("counts", [([0, 0], [0, 0]), ([0, 0], [3, 0]), ([0, 4], [0, 0])])
+def test_few_counts_give_finite_excesses(counts: tuple[list[int], list[int]]) -> None:
+    found = excess_losses(*counts, [30, 60])
+    assert np.all(np.isfinite(found))
+    assert found[0] <= 2.5
 
 
 def test_the_segments_of_a_dimension_add_up_to_all_tickets() -> None:

@@ -1,9 +1,12 @@
 """A checkpoint comes in; the bundle's MODEL_CARD.md, in plain words, goes out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from export.card.markdown import LIMITS, number, table
+from export.card.promises import automation
 from export.parity import ParityReport
+from service.contract.bundle import Variant
 from service.contract.tasks import Task
 from training.checkpoint import Checkpoint
 
@@ -22,14 +25,17 @@ MODELS = {
 SPLITS = ("train", "validation", "calibration", "test")
 
 
-def write_card(checkpoint: Checkpoint, version: str, parity: ParityReport) -> str:
-    """The card as Markdown; equal checkpoints give equal cards."""
+def write_card(
+    checkpoint: Checkpoint, version: str, parity: ParityReport, variants: Sequence[Variant]
+) -> str:
+    """The card as Markdown; equal checkpoints and promises give equal cards."""
     parts = [
         _purpose(version, checkpoint.tasks),
         _tasks(checkpoint.tasks),
         _origin(checkpoint),
         _quality(checkpoint),
         _calibration(checkpoint),
+        automation(checkpoint.tasks, variants),
         _checks(parity),
         _LIMITS,
         _VERIFY,
@@ -53,7 +59,7 @@ def _tasks(tasks: Sequence[Task]) -> str:
     )
     return (
         "## Tasks\n\n"
-        + _table(("task", "role", "kind", "labels", "in the order of the logits"), rows)
+        + table(("task", "role", "kind", "labels", "in the order of the logits"), rows)
         + "\n\nPrimary tasks are what the model is for. Auxiliary tasks helped it learn and are\n"
         "answered too; judge the model by the primary ones."
     )
@@ -71,7 +77,7 @@ def _origin(checkpoint: Checkpoint) -> str:
         ("code fingerprint", f"`{facts.code_fingerprint}`"),
         ("checkpoint", f"`{checkpoint.digest}`"),
     ]
-    return "## What it was trained on\n\n" + _table(("", ""), rows) + "\n\n" + _coverage(checkpoint)
+    return "## What it was trained on\n\n" + table(("", ""), rows) + "\n\n" + _coverage(checkpoint)
 
 
 def _coverage(checkpoint: Checkpoint) -> str:
@@ -82,20 +88,20 @@ def _coverage(checkpoint: Checkpoint) -> str:
         (task.name, *(str(splits[name]["tasks"][task.name]["labelled"]) for name in names))
         for task in checkpoint.tasks
     ]
-    return "Labelled tickets:\n\n" + _table(("task", *names), rows)
+    return "Labelled tickets:\n\n" + table(("task", *names), rows)
 
 
 def _quality(checkpoint: Checkpoint) -> str:
     reports = checkpoint.facts.metrics.get("tasks", {})
     rows = [
-        (task.name, label, _count(measures), *(_number(measures, key) for key in MEASURES))
+        (task.name, label, _count(measures), *(number(measures, key) for key in MEASURES))
         for task in checkpoint.tasks
         for kind, label in MODELS.items()
         if (measures := reports.get(task.name, {}).get(kind))
     ]
     return (
         "## How good\n\nOn the test split, which nothing was fitted or chosen on:\n\n"
-        + _table(("task", "model", "tickets", *MEASURES.values()), rows)
+        + table(("task", "model", "tickets", *MEASURES.values()), rows)
         + "\n\nMacro-F1 weighs every label alike, however rare. QWK is for ordinal tasks: a\n"
         "near miss costs less than a far one."
     )
@@ -107,15 +113,15 @@ def _calibration(checkpoint: Checkpoint) -> str:
         (
             task.name,
             checkpoint.calibration[task.name].method,
-            *(_number(reports.get(task.name, {}).get(kind, {}), "nll") for kind in _STAGES),
-            *(_number(reports.get(task.name, {}).get(kind, {}), "ece") for kind in _STAGES),
+            *(number(reports.get(task.name, {}).get(kind, {}), "nll") for kind in _STAGES),
+            *(number(reports.get(task.name, {}).get(kind, {}), "ece") for kind in _STAGES),
         )
         for task in checkpoint.tasks
     ]
     headings = ("task", "method", "NLL before", "NLL after", "ECE before", "ECE after")
     return (
         "## How calibrated\n\n"
-        + _table(headings, rows)
+        + table(headings, rows)
         + "\n\nFitted on the calibration split, measured on the test split. The plug-in ECE of\n"
         "this table is above zero even for a perfect model: the fewer tickets, the larger."
     )
@@ -133,19 +139,6 @@ def _checks(parity: ParityReport) -> str:
     )
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|")
-
-
-def _number(measures: Mapping[str, Any], name: str) -> str:
-    return f"{measures[name]:.3f}" if name in measures else ""
-
-
 def _count(measures: Mapping[str, Any]) -> str:
     return f"{measures['n']:.0f}" if "n" in measures else ""
 
@@ -155,15 +148,14 @@ _SPLIT_BY = {
     "group": "near-duplicate group: no near-duplicate stands on both sides",
     "time": "time: the test tickets are the latest",
 }
-_LIMITS = """\
-## What not to use it for
+_LIMITS = f"""\
+## {LIMITS}
 
 - Tickets of another desk, product or language than it was trained on: the figures above say
   nothing about those. Train on your own.
 - Any decision about a person: it reads for routing, not for who is honest, able or deserving.
 - Emergencies as the only line: an urgent ticket can be read as a calm one. Keep a way to a human.
-- Automation without a promise: until the manifest carries a threshold for a task, every answer's
-  decision is `human`.
+- Automation without a promise: where "Automation" has none for a task, an agent decides.
 - A confidence says how often such answers were right on the test split. It drifts as the desk
   changes; measure it again."""
 _VERIFY = """\

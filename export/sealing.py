@@ -1,0 +1,94 @@
+"""A bundle's files come in, written beside their place; a proven, sealed bundle in its place goes
+out, or nothing at all.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from export.errors import ExportError, TargetExists
+from service.bundles import open_bundle
+from service.contract.bundle import Variant, Version, read_manifest, seal
+from service.errors import ServiceError
+from service.settings import Settings
+
+
+def check_free(target: Path) -> None:
+    """Raises TargetExists where something is in the bundle's place."""
+    if target.exists() or target.is_symlink():
+        raise TargetExists(f"{target} exists, and a sealed bundle never changes: choose another")
+
+
+def checked_version(version: str) -> str:
+    """The version, if a manifest can hold it. Raises ExportError."""
+    try:
+        return TypeAdapter(Version).validate_python(version)
+    except ValidationError as error:
+        raise ExportError(
+            f"a version is 1 to 64 letters, digits and ._+-, found {version!r}"
+        ) from error
+
+
+@contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """A fresh directory on the target's own file system; gone afterwards unless it was moved.
+
+    Raises ExportError.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise ExportError(f"{target.parent} cannot hold a bundle: {error.strerror}") from error
+    # mkdtemp keeps others out; the user that serves must be able to read.
+    fresh.chmod(0o755)
+    try:
+        yield fresh
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 with plain line breaks, the same on every machine."""
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def place(fresh: Path, target: Path) -> str:
+    """Seals the bundle, proves it by the code that will serve it, moves it; returns its digest.
+
+    Raises ExportError, TargetExists where another was faster.
+    """
+    digest = seal(fresh)
+    for variant in read_manifest(fresh).variants:
+        _prove(fresh, variant)
+    _move(fresh, target)
+    return digest
+
+
+def _prove(directory: Path, variant: Variant) -> None:
+    # Constructed, not read: a `HARBOR_*` variable of the shell has no say in whether a bundle is
+    # good.
+    settings = Settings.model_construct(
+        bundle=directory,
+        provider="cpu" if "cpu" in variant.providers else variant.providers[0],
+        precision=variant.precision,
+        sessions=1,
+        threads=1,
+    )
+    try:
+        open_bundle(directory, settings)
+    except ServiceError as error:
+        raise ExportError(f"the service refuses the bundle: {error}") from error
+
+
+def _move(fresh: Path, target: Path) -> None:
+    try:
+        fresh.rename(target)
+    except OSError as error:
+        if target.exists():
+            raise TargetExists(f"{target} was made by another build meanwhile") from error
+        raise

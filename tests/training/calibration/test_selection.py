@@ -1,0 +1,95 @@
+"""Which calibration cross-validation chooses, and that no ticket's own label made its
+probability.
+"""
+
+import numpy as np
+import pytest
+
+from tests.training.calibration.simulated import simulate
+from training.calibration.fit import fit, probabilities
+from training.calibration.selection import select, stratified
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift", "method"),
+    [
+        (np.ones(4), np.zeros(4), "none"),
+        (np.full(4, 2.5), np.zeros(4), "temperature"),
+        (np.full(4, 2.5), np.array([2.0, 0.0, -2.0, 0.0]), "temperature_bias"),
+        (np.array([4.0, 1.0, 0.3, 1.0]), np.zeros(4), "vector"),
+    ],
+)
+def test_the_simplest_method_that_repairs_the_model_is_chosen(
+    scale: np.ndarray, shift: np.ndarray, method: str
+) -> None:
+    simulated = simulate(2000, classes=4, seed=1)
+    selected = select(simulated.logits * scale + shift, simulated.labels)
+    assert selected.calibration.method == method
+    assert set(selected.candidates) == {"none", "temperature", "temperature_bias", "vector"}
+
+
+def test_the_chosen_method_is_within_one_standard_error_of_the_best() -> None:
+    simulated = simulate(600, classes=6, seed=2)
+    selected = select(simulated.logits * 1.3, simulated.labels, np.linspace(-1.0, 1.0, 6))
+    assert len(selected.candidates) == 8
+    best = min(loss for loss, _ in selected.candidates.values())
+    loss, error = selected.candidates[selected.calibration.method]
+    assert loss - error <= best
+    assert min(error for _, error in selected.candidates.values()) == 0.0
+
+
+def test_of_equally_simple_methods_the_likelier_is_chosen() -> None:
+    simulated = simulate(2000, classes=4, seed=3)
+    offset = np.array([1.0, -1.0, 0.5, -0.5])
+    assert select(simulated.logits - offset, simulated.labels, offset).calibration.method == "prior"
+    assert select(simulated.logits, simulated.labels, offset).calibration.method == "none"
+
+
+def test_a_tickets_own_fold_does_not_make_its_probability() -> None:
+    simulated = simulate(400, classes=3, seed=4)
+    logits, labels = simulated.logits * 2.0, simulated.labels
+    selected = select(logits, labels)
+    assert selected.calibration.method == "temperature"
+    fold = stratified(labels, 5, seed=0)
+    for number in range(5):
+        others, own = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        without = fit("temperature", logits[others], labels[others])
+        assert np.array_equal(selected.probabilities_NC[own], probabilities(logits[own], without))
+
+
+@pytest.mark.parametrize(("tickets", "method"), [(49, "temperature"), (9, "none"), (0, "none")])
+def test_few_tickets_fit_a_temperature_and_scarce_ones_nothing(tickets: int, method: str) -> None:
+    simulated = simulate(tickets, seed=5)
+    selected = select(simulated.logits * 3.0, simulated.labels)
+    assert selected.calibration.method == method
+    assert selected.probabilities_NC.shape == (tickets, 3)
+    assert set(selected.candidates) <= {"temperature"}
+
+
+def test_scarce_tickets_still_get_the_offset() -> None:
+    offset = np.array([0.5, -0.25, 0.0])
+    selected = select(np.zeros((2, 3)), np.array([0, 1]), offset)
+    assert selected.calibration.method == "prior"
+    assert selected.probabilities_NC[0, 0] > selected.probabilities_NC[0, 1]
+
+
+def test_an_offset_of_zeros_is_none() -> None:
+    simulated = simulate(200, seed=6)
+    assert "prior" not in select(simulated.logits, simulated.labels, np.zeros(3)).candidates
+
+
+def test_every_label_is_dealt_evenly_to_the_folds() -> None:
+    labels = np.repeat([0, 1, 2], [53, 12, 4])
+    fold = stratified(labels, 5, seed=1)
+    for label in range(3):
+        counts = np.bincount(fold[labels == label], minlength=5)
+        assert counts.max() - counts.min() <= 1
+    assert not np.array_equal(fold, stratified(labels, 5, seed=2))
+
+
+def test_a_class_of_one_ticket_breaks_no_fold() -> None:
+    simulated = simulate(120, seed=7)
+    labels = np.where(np.arange(120) == 5, 2, simulated.labels % 2)
+    selected = select(simulated.logits, labels)
+    assert np.isfinite(selected.probabilities_NC).all()
+    assert selected.probabilities_NC.sum(axis=1) == pytest.approx(np.ones(120))
