@@ -28,7 +28,7 @@ ifneq ($(word 2,$(DATA)),)
 $(error DATA must be a path without spaces, found "$(DATA)")
 endif
 
-.PHONY: help setup same-run serve real shadow test test-slow check bench bench-shadow clean
+.PHONY: help setup same-run serve real shadow test test-slow check bench bench-shadow bench-confidences clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -51,6 +51,8 @@ same-run:
 	    { echo '$(OUT) was trained on another file than $(TABLE): remove it, or set OUT=' >&2; exit 1; }
 	@[ ! -f $(OUT)/config.yaml ] || cmp -s $(CONFIG) $(OUT)/config.yaml || \
 	    { echo '$(OUT) was trained with another configuration than $(CONFIG): remove it, or set OUT=' >&2; exit 1; }
+	@[ ! -f $(SEAL) ] || cmp -s $(or $(PROMISES),/dev/null) $(OUT)/promises.yaml || \
+	    { echo '$(BUNDLE) was built for other promises than $(or $(PROMISES),none): remove it, or set OUT=' >&2; exit 1; }
 
 test: $(INSTALLED)  ## the fast suite
 	$(BIN)/pytest -n auto
@@ -73,6 +75,10 @@ bench-shadow: same-run $(SEAL) $(LEGACY_SEAL)  ## what the shadow and the ledger
 	$(BIN)/python -m tests.benchmarks.fortnights
 	$(BIN)/python -m tests.benchmarks.ledger
 	$(BIN)/python -m tests.benchmarks.shadow_load --bundle $(BUNDLE) --legacy-bundle $(LEGACY)/bundle
+
+bench-confidences: same-run $(SEAL)  ## whether confidences, promises and sets hold on fresh tickets; what is told to be out of scope
+	$(BIN)/python -m tests.benchmarks.confidences --desk $(OUT)/run
+	$(BIN)/python -m tests.benchmarks.strangers --run $(OUT)/run
 
 clean:  ## remove what the commands made: .venv, runs and caches
 	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -97,6 +103,7 @@ $(REPORT): | $(TABLE) $(INSTALLED)
 	$(BIN)/harbor-train $(if $(wildcard $(OUT)/run/events.jsonl),resume $(OUT)/run,run $(CONFIG) --data $(TABLE) --out $(OUT)/run)
 
 $(SEAL): | $(REPORT)
+	@cp $(or $(PROMISES),/dev/null) $(OUT)/promises.yaml
 	$(BIN)/harbor-export build $(OUT)/run/checkpoint $(BUNDLE) $(if $(PROMISES),--promises $(PROMISES))
 
 $(LEGACY)/run/report.json: | $(TABLE) $(INSTALLED)

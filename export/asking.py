@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.contract.tokens import pad
-from service.engine.session import Session
+from service.engine.session import SCOPE, Session
+from service.errors import InferenceFailed
 from training.data.dataset import Dataset
 from training.predictions import Predictions
 
@@ -29,7 +30,8 @@ def ask(
     """Raw logits (N, C) per task and, where the graph gives one, the scope score (N,).
 
     Batches of like length run side by side, each on one thread: the answers are the same every
-    time. advance: told the number of tickets after each batch. Raises InferenceFailed.
+    time. advance: told the number of tickets after each batch. Raises InferenceFailed, also where
+    an answer is not finite: no calibration could be fitted to it.
     """
     found: Arrays = {
         task.name: np.zeros((len(dataset), task.classes), dtype=np.float32)
@@ -56,4 +58,14 @@ def _answer(
     session: Session, dataset: Dataset, chosen: Positions
 ) -> tuple[Arrays, NDArray[np.float32] | None]:
     inputs = pad([dataset.tokens[position] for position in chosen], dataset.pad_id)
-    return session.raw(*inputs)
+    logits, scope_B = session.raw(*inputs)
+    for name, rows_BC in logits.items():
+        _check(f"{name}_logits", rows_BC)
+    if scope_B is not None:
+        _check(SCOPE, scope_B)
+    return logits, scope_B
+
+
+def _check(output: str, values: NDArray[np.float32]) -> None:
+    if not np.isfinite(values).all():
+        raise InferenceFailed(f"the graph's output {output} has a value that is not finite")

@@ -110,7 +110,11 @@ def recalibrate(
     ] = None,
     tasks: Annotated[
         str,
-        typer.Option(help="Tasks to recalibrate, with commas between.", show_default="all"),
+        typer.Option(
+            help="Tasks to recalibrate, with commas between; unless all, the limit of the scope "
+            "stays.",
+            show_default="all",
+        ),
     ] = "",
     rejects: Annotated[
         Path | None,
@@ -120,7 +124,7 @@ def recalibrate(
     """Calibrate a bundle anew on labelled tickets, without training; the old bundle stays."""
     with _guarded():
         from export import shown
-        from export.recalibrate import Wanted
+        from export.plan import Wanted
         from export.recalibrate import recalibrate as make
 
         begun = time.monotonic()

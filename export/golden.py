@@ -19,7 +19,7 @@ TOLERANCE = 1e-4
 probability. A wrong tokenizer, label order or damaged weight moves it by 1e-3 and more."""
 
 DECIMALS = 7
-"""What float32 can tell apart below 1."""
+"""What float32 can tell apart below 1; of a scope score, which has no bound, so many digits."""
 
 _LENGTH_SHARES = (0.03, 0.08, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0)
 _ODD = (
@@ -41,15 +41,21 @@ def make_golden(session: Session, tokenizer: Tokenizer) -> Golden:
     session: on the CPU with one thread, which adds in one order every time.
     """
     tickets = [*_ODD, *_generated(tokenizer)]
-    answers = answer(session, tokenizer, tickets, batch_size=1).probabilities
+    answers = answer(session, tokenizer, tickets, batch_size=1)
+    scores: list[float | None] = [None] * len(tickets)
+    if answers.scope_B is not None:
+        scores = answers.scope_B.tolist()
     return Golden(
         tickets=tuple(
             GoldenTicket(
                 subject=ticket.subject,
                 body=ticket.body,
-                probabilities={name: _rounded(rows[place]) for name, rows in answers.items()},
+                probabilities={
+                    name: _rounded(rows[place]) for name, rows in answers.probabilities.items()
+                },
+                scope=None if score is None else float(f"{score:.{DECIMALS}g}"),
             )
-            for place, ticket in enumerate(tickets)
+            for place, (ticket, score) in enumerate(zip(tickets, scores, strict=True))
         )
     )
 

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Set
 from typing import Any
 
 from export.errors import PromisesLost
-from service.contract.bundle import Manifest
-from training.calibration.promises import Promises, parse_promises
+from service.contract.bundle import Manifest, Variant
+from training.calibration.promises import RESERVED, Promises, parse_promises
 from training.errors import ConfigError
 
 KEY = "promises"
@@ -56,9 +56,40 @@ def restricted(promises: Promises, tasks: Collection[str]) -> Promises:
     return promises.model_copy(update={"tasks": named})
 
 
+def check_shared(manifest: Manifest, promises: Promises, tasks: Collection[str]) -> None:
+    """Raises ConfigError where only some `tasks` are to follow `promises`, and what these say of
+    the whole bundle is not what the other tasks were made with.
+    """
+    others = {task.name for task in manifest.tasks if task.name not in tasks}
+    before = _kept(manifest.metrics.get(KEY))
+    for key in sorted(_in_force(manifest, others)):
+        old, new = before.get(key, getattr(Promises(), key)), getattr(promises, key)
+        if old != new:
+            raise ConfigError(
+                f"{key} is one for all tasks: {', '.join(sorted(others))} would stay at {old}, the "
+                f"promises say {new}: recalibrate all tasks, or leave {key} as it is"
+            )
+
+
 def merged(old: object, promises: Promises | None, tasks: Collection[str]) -> dict[str, Any] | None:
-    """What the manifest is to keep once `tasks` follow `promises` and the others what is there."""
-    before = old if isinstance(old, dict) else {}
+    """What the manifest is to keep once `tasks` follow `promises` and the others what is there.
+
+    What is said of the whole bundle is that of the promises alone.
+    """
     new = document(promises) if promises else {}
-    both = {**{name: one for name, one in before.items() if name not in tasks}, **new}
-    return both or None
+    gone = {*tasks, *RESERVED} if promises else tasks
+    return {**{key: one for key, one in _kept(old).items() if key not in gone}, **new} or None
+
+
+def _kept(found: object) -> dict[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def _in_force(manifest: Manifest, others: Set[str]) -> set[str]:
+    """What of the keys that are one for all tasks these tasks were made with."""
+    made: dict[str, Callable[[Variant], Collection[str]]] = {
+        "level": lambda variant: variant.thresholds.keys() & others,
+        "sets": lambda variant: variant.sets.keys() & others,
+        "scope": lambda variant: others if variant.scope else (),
+    }
+    return {key for key in RESERVED if any(made[key](one) for one in manifest.variants)}

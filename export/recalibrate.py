@@ -3,28 +3,23 @@
 The network stays as it is: only scale and bias of each task, and what follows from them, change.
 """
 
-import hashlib
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from export import promised
 from export.asking import ask
-from export.build import OFFSETS
 from export.card.confidence import HEADING as MEASURED
+from export.card.left_out import HEADING as LEFT_OUT
 from export.card.markdown import titled, with_section, without_section
 from export.card.promises import automation
 from export.card.recalibrated import Change, recalibrated
-from export.errors import ExportError
-from export.labelled import read_labelled, read_traffic
 from export.listener import SILENT, Listener
-from export.remake import Opened, changes, judged, remake, shows_scope
-from export.sealing import beside, check_free, checked_version, place, write_text
+from export.plan import Plan, Wanted, settle
+from export.remake import Opened, changes, judged, remake
+from export.sealing import beside, check_free, place, write_text
 from export.traffic import Shift, shifted
 from service.contract.bundle import (
     CARD,
@@ -36,29 +31,11 @@ from service.contract.bundle import (
     to_bytes,
 )
 from service.contract.tasks import Task
-from training.calibration.promises import Promises
 from training.data.dataset import encode_rows
-from training.data.table import Row
 from training.predictions import Predictions
 
 KEY = "recalibrated"
 """Under which the manifest's `metrics` say on what."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to recalibrate, and on what.
-
-    tasks: names, empty for all; the others keep calibration and thresholds. promises: None for
-    those that the bundle was made for. traffic: recent tickets, to whose label shares the labelled
-    ones are brought. rejects: where to list the rows that were not taken.
-    """
-
-    labelled: Path
-    tasks: tuple[str, ...] = ()
-    promises: Promises | None = None
-    traffic: Path | None = None
-    rejects: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -73,29 +50,6 @@ class Recalibrated:
     shifts: tuple[Shift, ...]
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What is settled before a graph runs."""
-
-    old: Opened
-    wanted: Wanted
-    tasks: tuple[Task, ...]
-    promises: Promises | None
-    rows: tuple[Row, ...]
-    traffic: tuple[Row, ...]
-    version: str
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(task.name for task in self.tasks)
-
-    @property
-    def offsets(self) -> dict[str, Any]:
-        """By task (C,), what undoes the class weights of training."""
-        kept = self.old.manifest.metrics.get(OFFSETS, {})
-        return {name: np.asarray(kept[name]) for name in self.names if name in kept}
-
-
 def recalibrate(
     bundle: Path,
     target: Path,
@@ -107,67 +61,27 @@ def recalibrate(
     bytes.
 
     Each graph answers the labelled tickets itself, and is calibrated and judged for itself.
-    version: the old one, `+r` and the start of a digest of what it is made of, unless given. Raises
-    ExportError, ContractError, ServiceError (a bundle that does not prove itself) and TrainingError
-    (a file that cannot be used, a promise that cannot be shown); then nothing is written.
+    version: the one it was built with, `+r` and the start of a digest of what it is made of, unless
+    given. Raises ExportError, ContractError, ServiceError (a bundle that does not prove itself) and
+    TrainingError (a file that cannot be used, a promise that cannot be shown); then nothing is
+    written.
     """
     check_free(target)
-    plan = _plan(Opened.read(bundle), wanted, version, listener)
+    plan = settle(Opened.read(bundle), wanted, version, listener)
     answers, shifts = _answers(plan, listener)
     with beside(target) as fresh:
-        variants, done = _variants(plan, answers, fresh, listener)
+        variants, done, notes = _variants(plan, answers, fresh, listener)
         manifest = _manifest(plan, variants, answers, shifts)
         (fresh / MANIFEST).write_bytes(to_bytes(manifest))
         shutil.copyfile(bundle / TOKENIZER, fresh / TOKENIZER)
-        write_text(fresh / CARD, _card(plan, variants, done, shifts))
+        write_text(fresh / CARD, _card(plan, variants, _section(plan, done, shifts, notes)))
         listener.stage("opening the bundle as the service does", 1)
         digest = place(fresh, target)
         listener.advance(1)
     return Recalibrated(plan.version, digest, manifest.tasks, variants, tuple(done), tuple(shifts))
 
 
-def _plan(old: Opened, wanted: Wanted, version: str | None, listener: Listener) -> _Plan:
-    tasks = _chosen(old.manifest, wanted.tasks)
-    names = tuple(task.name for task in tasks)
-    promises = wanted.promises or promised.kept(old.manifest, names)
-    if promises is not None:
-        promises.check(tasks)
-    for name in _without_promise(old.manifest, names, promises):
-        listener.say(f"task {name} loses its promise: every answer will be `human`")
-    version = checked_version(version or _default_version(old.manifest, wanted, promises))
-    rows = read_labelled(wanted.labelled, old.manifest, tasks, wanted.rejects, listener.say)
-    traffic = read_traffic(wanted.traffic, listener.say) if wanted.traffic else ()
-    return _Plan(old, wanted, tasks, promises, rows, traffic, version)
-
-
-def _chosen(manifest: Manifest, names: Sequence[str]) -> tuple[Task, ...]:
-    known = [task.name for task in manifest.tasks]
-    if unknown := sorted(set(names) - set(known)):
-        raise ExportError(f"the bundle has the tasks {', '.join(known)}, found {unknown[0]}")
-    return tuple(task for task in manifest.tasks if not names or task.name in names)
-
-
-def _without_promise(
-    manifest: Manifest, names: Sequence[str], promises: Promises | None
-) -> list[str]:
-    before = {name for variant in manifest.variants for name in variant.thresholds}
-    after = promises.tasks if promises else {}
-    return [name for name in names if name in before and name not in after]
-
-
-def _default_version(manifest: Manifest, wanted: Wanted, promises: Promises | None) -> str:
-    """What is made of the same things has the same version."""
-    made_of = [
-        file_digest(wanted.labelled),
-        promised.digest(promises) if promises else None,
-        file_digest(wanted.traffic) if wanted.traffic else None,
-        sorted(wanted.tasks),
-    ]
-    digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
-    return f"{manifest.version.removesuffix('+card')}+r{digest[:8]}"
-
-
-def _answers(plan: _Plan, listener: Listener) -> tuple[list[Predictions], list[Shift]]:
+def _answers(plan: Plan, listener: Listener) -> tuple[list[Predictions], list[Shift]]:
     """Each variant's answers to the labelled tickets, labels thinned to today's shares.
 
     The shares are the desk's and not a graph's: the first variant's answers decide for all.
@@ -190,24 +104,25 @@ def _answers(plan: _Plan, listener: Listener) -> tuple[list[Predictions], list[S
 
 
 def _variants(
-    plan: _Plan, answers: Sequence[Predictions], directory: Path, listener: Listener
-) -> tuple[tuple[Variant, ...], list[Change]]:
-    made, done = [], list[Change]()
+    plan: Plan, answers: Sequence[Predictions], directory: Path, listener: Listener
+) -> tuple[tuple[Variant, ...], list[Change], list[str]]:
+    """What is written of each variant, what changed, and what was left out, which is also said."""
+    made, done, notes = [], list[Change](), list[str]()
     listener.stage("calibrating", len(answers))
     for variant, found in zip(plan.old.manifest.variants, answers, strict=True):
-        shown = judged(variant, plan.tasks, found, plan.promises, plan.offsets)
-        for note in shown.notes:
-            listener.say(f"{variant.file}: {note}")
-        if variant.scope is not None and not shows_scope(variant, found):
-            listener.say(f"{variant.file}: the limit of the scope stays, for want of tickets")
-        made.append(remake(plan.old, variant, found, shown, directory))
+        whole = not plan.others
+        shown = judged(variant, plan.tasks, found, plan.promises, plan.offsets, whole=whole)
+        notes += [f"{variant.file}: {note}" for note in shown.notes]
+        made.append(remake(plan.old, variant, shown, directory))
         done += changes(variant, plan.tasks, found, shown)
         listener.advance(1)
-    return tuple(made), done
+    for note in notes:
+        listener.say(note)
+    return tuple(made), done, notes
 
 
 def _manifest(
-    plan: _Plan,
+    plan: Plan,
     variants: tuple[Variant, ...],
     answers: Sequence[Predictions],
     shifts: Sequence[Shift],
@@ -232,13 +147,20 @@ def _manifest(
     )
 
 
-def _card(
-    plan: _Plan, variants: Sequence[Variant], done: Sequence[Change], shifts: Sequence[Shift]
-) -> str:
-    """The old card with new sections, less what `card` measured with the old calibration."""
-    old, tasks = plan.old, plan.old.manifest.tasks
+def _card(plan: Plan, variants: Sequence[Variant], section: str) -> str:
+    """The old card with new sections, less what was measured with the old calibration or is said
+    of the old promises.
+    """
+    old = plan.old
     card = titled((old.directory / CARD).read_text(encoding="utf-8"), plan.version)
-    card = with_section(without_section(card, MEASURED), automation(tasks, variants))
+    card = with_section(without_section(card, MEASURED), automation(old.manifest.tasks, variants))
+    if not plan.others:
+        card = without_section(card, LEFT_OUT)
+    return with_section(card, section)
+
+
+def _section(
+    plan: Plan, done: Sequence[Change], shifts: Sequence[Shift], notes: Sequence[str]
+) -> str:
     file = f"sha256:{file_digest(plan.wanted.labelled)}"
-    others = [task.name for task in tasks if task.name not in plan.names]
-    return with_section(card, recalibrated(old.digest, file, done, shifts, others))
+    return recalibrated(plan.old.digest, file, done, shifts, plan.others, notes)

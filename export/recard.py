@@ -6,6 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from export.card.confidence import DIAGRAM, Answers, confidence
 from export.card.diagram import diagram
 from export.card.markdown import titled, with_section
@@ -25,7 +28,9 @@ from service.contract.bundle import (
     to_bytes,
 )
 from training.calibration.fit import probabilities
+from training.calibration.judge import inside
 from training.checkpoint import load_facts
+from training.data.dataset import UNLABELLED
 from training.predictions import Predictions
 
 SUFFIX = "+card"
@@ -96,12 +101,21 @@ def _variant(manifest: Manifest) -> Variant:
 def _answers(manifest: Manifest, variant: Variant, test: Predictions) -> list[Answers]:
     """Of the tasks that have a labelled ticket in the test split."""
     found = []
+    inside_N = _inside(variant, test)
     for task in manifest.tasks:
         logits_NC, labels_N = test.labelled(task.name)
         if len(labels_N):
             calibrated_NC = probabilities(logits_NC, variant.calibration[task.name])
             threshold = variant.thresholds.get(task.name)
-            found.append(Answers(task, calibrated_NC, labels_N, threshold))
+            known_N = inside_N[test.labels[task.name] != UNLABELLED]
+            found.append(Answers(task, calibrated_NC, labels_N, threshold, known_N))
     if not found:
         raise WrongCheckpoint("the checkpoint's test split has no labelled ticket")
     return found
+
+
+def _inside(variant: Variant, test: Predictions) -> NDArray[np.bool_]:
+    """Which tickets are in scope, as the service tells; without a score all."""
+    if test.scope_N is None:
+        return np.ones(len(test), dtype=bool)
+    return inside(test.scope_N, variant.scope)

@@ -3,7 +3,7 @@ goes out, its graph and golden answers written.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from service.contract.bundle import (
     read_manifest,
     to_bytes,
 )
+from service.contract.promises import Scope
 from service.contract.tasks import Task
 from service.contract.tokens import Tokenizer
 from service.engine.session import Session
@@ -30,12 +31,13 @@ from service.proof import prove_golden, prove_graph, prove_text
 from service.statistics.calibration import debiased_calibration_error
 from service.statistics.scores import negative_log_likelihood
 from training.calibration.fit import probabilities
-from training.calibration.judge import LEAST_FOR_SCOPE, Judged, judge
+from training.calibration.judge import Judged, judge, scope_of
 from training.calibration.promises import Promises
 from training.predictions import Predictions
 
 FloatArray = NDArray[np.floating]
 _Value = TypeVar("_Value")
+_STAYS = "the limit of the scope stays"
 
 
 @dataclass(frozen=True)
@@ -79,20 +81,33 @@ def judged(
     answers: Predictions,
     promises: Promises | None,
     offsets: Mapping[str, FloatArray],
+    *,
+    whole: bool,
 ) -> Judged:
-    """What the labelled tickets show of this variant. Raises PromiseRefused."""
-    method = variant.scope.method if variant.scope and shows_scope(variant, answers) else None
-    return judge(tasks, answers, promises, offsets, method)
+    """What the labelled tickets show of this variant, of those in its scope, old or new.
+
+    whole: these are all tasks of the bundle. Raises PromiseRefused.
+    """
+    scope, note = _limit(variant.scope, answers, promises or Promises(), whole)
+    found = judge(tasks, answers, promises, offsets, kept_scope=scope)
+    return replace(found, notes=(*found.notes, *note))
 
 
-def shows_scope(variant: Variant, answers: Predictions) -> bool:
-    """Whether the limit of the scope is set anew: on few tickets the earlier one is the better."""
-    return variant.scope is not None and len(answers) >= LEAST_FOR_SCOPE
+def _limit(
+    before: Scope | None, answers: Predictions, promises: Promises, whole: bool
+) -> tuple[Scope | None, tuple[str, ...]]:
+    """The limit of the scope, set anew where that is possible; why it stays where it is not."""
+    if before is None:
+        return None, ()
+    if not whole:
+        return before, (f"{_STAYS}: what the other tasks promise was shown with it",)
+    found = scope_of(answers, promises, before.method)
+    if isinstance(found, Scope):
+        return found, ()
+    return before, (f"{_STAYS}: {len(answers)} tickets are too few to set it anew",)
 
 
-def remake(
-    opened: Opened, variant: Variant, labelled: Predictions, found: Judged, directory: Path
-) -> Variant:
+def remake(opened: Opened, variant: Variant, found: Judged, directory: Path) -> Variant:
     """Writes graph and golden answers into `directory`; tasks that were not judged stay."""
     graph = with_calibration(
         (opened.directory / variant.file).read_bytes(), dict(found.calibration)
@@ -107,7 +122,7 @@ def remake(
             "quality": {**variant.quality, **found.quality},
             "thresholds": {**_others(variant.thresholds, found), **found.thresholds},
             "sets": {**_others(variant.sets, found), **found.sets},
-            "scope": found.scope if shows_scope(variant, labelled) else variant.scope,
+            "scope": found.scope,
         }
     )
 

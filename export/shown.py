@@ -16,9 +16,10 @@ _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 def parity(report: ParityReport) -> str:
     """One line on how close the graph is to the checkpoint."""
     differences = ", ".join(f"{name} {value:.1e}" for name, value in report.max_dp.items())
+    scope = "" if report.max_scope is None else f", of a scope score: {report.max_scope:.1e} of it"
     return (
         f"parity: {report.texts} texts of {report.shortest} to {report.longest} tokens; "
-        f"largest difference of a probability: {differences}; label flips: 0"
+        f"largest difference of a probability: {differences}{scope}; label flips: 0"
     )
 
 
@@ -49,5 +50,5 @@ def recalibrated(made: Recalibrated) -> Iterator[str]:
             yield f"warning: the earlier calibration fits these tickets of {one.task} better"
     for variant in made.variants:
         for task in made.tasks:
-            said = described(task.name, variant.thresholds.get(task.name))
+            said = described(task, variant.thresholds.get(task.name))
             yield f"{variant.file}: {said.replace('**', '')}"

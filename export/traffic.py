@@ -61,8 +61,20 @@ def shifted(
         shifts.append(Shift(task.name, found, len(known_N), len(kept_N)))
         counts = np.bincount(thinned_N[kept_N], minlength=task.classes).tolist()
         by_label = dict(zip(task.labels, counts, strict=True))
-        check_labels(task, by_label, "brought to the label shares of today's tickets, ")
+        check_labels(task, by_label, f"brought to the label shares of today, {_blame(found)}, ")
     return labels, shifts
+
+
+def _blame(shares: Mapping[str, tuple[float, float]]) -> str:
+    """The labels whose estimated shares thin the most: the one that grew, for all the others, and
+    the one that shrank, for itself.
+    """
+    grown = max(shares, key=lambda label: shares[label][1] / shares[label][0])
+    shrunken = min(shares, key=lambda label: shares[label][1] / shares[label][0])
+    return "estimated as " + " and ".join(
+        f"{label} {shares[label][1]:.3f} (labelled: {shares[label][0]:.3f})"
+        for label in dict.fromkeys((grown, shrunken))
+    )
 
 
 def _today(

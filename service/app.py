@@ -45,36 +45,32 @@ def create_core(settings: Settings, log: Log | None = None) -> Core:
     ledger = Ledger(settings, metrics.ledger, log, detect_language=config is not None)
     reporting = Reporting(settings.ledger)
     promotion = Promotion(settings, config, bundles, ledger, reporting, log)
-
-    def legacies(config: ShadowConfig) -> dict[str, Legacy]:
-        return legacies_of(config, bundles, leftover, promotion.role)
-
     witness = Witness(
         ledger,
         bundles,
         log,
         keeps_text=settings.ledger_text,
         config=config,
-        legacies=legacies,
+        legacies=_legacies(bundles, leftover, promotion),
         metrics=metrics.shadow,
         spare=leftover.spare,
     )
     bundles.listen(lambda _: witness.seats_changed())
     reliability = Watch(ledger, bundles, metrics.reliability, log)
     bundles.listen(lambda _: reliability.bundle_changed())
-    return Core(
-        settings,
-        bundles,
-        metrics,
-        log,
-        Readiness(),
-        leftover,
-        ledger,
-        witness,
-        reporting,
-        promotion,
-        reliability,
-    )
+    parts = (ledger, witness, reporting, promotion, reliability)
+    return Core(settings, bundles, metrics, log, Readiness(), leftover, *parts)
+
+
+def _legacies(
+    bundles: Bundles, leftover: Leftover, promotion: Promotion
+) -> Callable[[ShadowConfig], dict[str, Legacy]]:
+    """Makes the legacies, once the bundles are open."""
+
+    def legacies(config: ShadowConfig) -> dict[str, Legacy]:
+        return legacies_of(config, bundles, leftover, promotion.role)
+
+    return legacies
 
 
 def create_app(settings: Settings, log: Log | None = None) -> FastAPI:

@@ -7,14 +7,21 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from service.engine.answer import BatchReport
-from service.errors import BundleRefused, Closing, InferenceFailed, NotReady, UnknownLegacy
-from service.opening import Bundle, open_bundle
+from service.errors import (
+    BundleRefused,
+    Closing,
+    Impossible,
+    InferenceFailed,
+    NotReady,
+    UnknownLegacy,
+)
+from service.held import Held, Reports
+from service.opening import Bundle, open_bundle, under
 from service.settings import Settings
 
 __all__ = ["Bundle", "Bundles", "open_bundle"]
@@ -49,8 +56,8 @@ class Bundles:
         self._configured = dict(shadows or {})
         self._on_batch = on_batch
         self._listeners: list[Callable[[Bundle], None]] = []
-        self._active: _Held | None = None
-        self._shadows: dict[str, _Held] = {}
+        self._active: Held | None = None
+        self._shadows: dict[str, Held] = {}
         self._previous: Path | None = None
         self._closing = False
         self._swapping = asyncio.Lock()
@@ -129,14 +136,25 @@ class Bundles:
         async with self._swapping:
             yield
 
+    def check_fit(self, name: str) -> None:
+        """Raises Impossible where the policy in force does not fit the bundle in a shadow's seat,
+        UnknownLegacy, NotReady.
+        """
+        try:
+            under(self.shadow(name), self.active.policy)
+        except BundleRefused as error:
+            raise Impossible(str(error)) from None
+
     def exchange(self, name: str) -> Bundle:
         """The active bundle and the one in a shadow's seat change places, between two tickets.
 
         To be called within `unchanged`: a swap under way would replace what has just been seated.
-        Both are open, so nothing is loaded and nothing can be refused. Returns the bundle that is
-        active now. Raises UnknownLegacy, NotReady.
+        Both are open, so nothing is loaded and nothing can be refused: nothing is `auto` of a task
+        that the policy in force does not fit, see `check_fit`. Returns the bundle that is active
+        now. Raises UnknownLegacy, NotReady.
         """
         rising, falling = self._shadow(name), self._held()
+        rising.bundle = under(rising.bundle, falling.bundle.policy, in_shadow=True)
         self._shadows[name] = falling
         falling.active = False
         self._activate(rising)
@@ -172,11 +190,13 @@ class Bundles:
             if old.bundle.digest != held.bundle.digest:
                 self._previous = old.bundle.directory
             self._retire(old)
+        for seated in self._shadows.values():
+            seated.bundle = under(seated.bundle, held.bundle.policy, in_shadow=True)
         self._activate(held)
         return held.bundle
 
-    async def _load(self, directory: Path, *, in_shadow: bool = False) -> "_Held":
-        report = _Reports(self._on_batch)
+    async def _load(self, directory: Path, *, in_shadow: bool = False) -> Held:
+        report = Reports(self._on_batch)
         bundle = await asyncio.to_thread(
             open_bundle, directory, self._settings, report, in_shadow=in_shadow
         )
@@ -184,9 +204,9 @@ class Bundles:
             await bundle.engine.__aenter__()
         except InferenceFailed as error:
             raise BundleRefused(f"bundle {directory.name} fails in warm-up: {error}") from error
-        return _Held(bundle, directory, report)
+        return Held(bundle, directory, report)
 
-    def _activate(self, held: "_Held") -> None:
+    def _activate(self, held: Held) -> None:
         self._active = held
         held.active = True
         bundle = held.bundle
@@ -194,71 +214,17 @@ class Bundles:
         for listener in self._listeners:
             listener(bundle)
 
-    def _retire(self, held: "_Held") -> None:
+    def _retire(self, held: Held) -> None:
         task = asyncio.create_task(held.close(self._settings.drain_s))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
-    def _held(self) -> "_Held":
+    def _held(self) -> Held:
         if self._active is None:
             raise NotReady("no bundle is loaded")
         return self._active
 
-    def _shadow(self, name: str) -> "_Held":
+    def _shadow(self, name: str) -> Held:
         if name not in self._shadows:
             raise UnknownLegacy("no bundle runs in shadow under this name")
         return self._shadows[name]
-
-
-class _Reports:
-    """Passes the reports of a bundle's batches on while the bundle is the active one."""
-
-    def __init__(self, listener: Callable[[BatchReport], None]) -> None:
-        self._listener = listener
-        self.wanted = False
-
-    def __call__(self, report: BatchReport) -> None:
-        if self.wanted:
-            self._listener(report)
-
-
-@dataclass(slots=True, eq=False)
-class _Held:
-    """A bundle and how many tickets hold it.
-
-    origin: the directory as it was named; it may be a link, or hold another bundle by now.
-    """
-
-    bundle: Bundle
-    origin: Path
-    reports: _Reports
-    leases: int = 0
-    free: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.free.set()
-
-    @property
-    def active(self) -> bool:
-        """Whether it sits in the primary seat."""
-        return self.reports.wanted
-
-    @active.setter
-    def active(self, value: bool) -> None:
-        self.reports.wanted = value
-
-    def lend(self) -> None:
-        self.leases += 1
-        self.free.clear()
-
-    def give_back(self) -> None:
-        self.leases -= 1
-        if not self.leases:
-            self.free.set()
-
-    async def close(self, drain_s: float) -> None:
-        """Closes the engine when the last lease has ended, or after `drain_s` seconds."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(drain_s):
-                await self.free.wait()
-        await self.bundle.engine.__aexit__(None, None, None)

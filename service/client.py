@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from service.api.reliability_documents import ReliabilityReply
 from service.api.schema import (
     BatchReply,
     BundleSummary,
@@ -160,6 +161,12 @@ class HarborClient:
     def bundle(self) -> BundleSummary:
         """The bundle that serves. Raises as `route` does."""
         return self._ask(BundleSummary, "GET", "/bundle")
+
+    def reliability(self) -> ReliabilityReply:
+        """Whether its confidences and promises hold, by the final labels. Raises as `route` does;
+        `ledger_unavailable` where nothing is known, at first or without a ledger.
+        """
+        return self._ask(ReliabilityReply, "GET", "/reliability")
 
     def _ask(
         self,

@@ -1,8 +1,9 @@
 """A bundle directory comes in; a proven bundle goes out, with the engine that runs it."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.contract.bundle import (
@@ -26,6 +27,8 @@ from service.policy import Policy, read_policy
 from service.proof import prove_golden, prove_graph, prove_text
 from service.rules import Rule, rules_of
 from service.settings import Provider, Settings
+
+logger = logging.getLogger(__name__)
 
 _LONG = 256
 """A CPU that warmed up on thousands of tokens would start seconds later and keep their memory."""
@@ -72,10 +75,10 @@ def open_bundle(
     """Opens a bundle and proves its golden tickets on the provider that will serve.
 
     Before that its digests, manifest, text template, tokenizer and graph are checked, and that the
-    policy fits. in_shadow: the policy may then name tasks that this bundle lacks. Takes seconds:
-    call it in a thread. The engine is built, not started: `async with bundle.engine` does that.
-    Raises BundleRefused naming the cause, ProviderMissing where the provider that was asked for is
-    not to be had, PolicyRefused where the policy cannot be read.
+    policy fits. in_shadow: it need not fit then, see `under`. Takes seconds: call it in a thread.
+    The engine is built, not started: `async with bundle.engine` does that. Raises BundleRefused
+    naming the cause, ProviderMissing where the provider that was asked for is not to be had,
+    PolicyRefused where the policy cannot be read.
     """
     # Where a link leads is settled once: it may be pointed elsewhere while the files are read, and
     # what it leads to later is another bundle.
@@ -100,7 +103,7 @@ def _open(
     manifest = read_manifest(directory)
     prove_text(manifest)
     variant = _variant(manifest, settings)
-    rules = _rules(manifest, variant, policy, in_shadow)
+    rules = _rules(manifest, variant, policy, digest if in_shadow else None)
     tokenizer = Tokenizer.from_file(directory / TOKENIZER, manifest.token_limit)
     opened = _opened(directory, manifest, variant, settings)
     # The sessions share one graph: to prove the first proves them all.
@@ -122,14 +125,33 @@ def _open(
     )
 
 
+def under(bundle: Bundle, policy: Policy | None, *, in_shadow: bool = False) -> Bundle:
+    """The same open bundle with the rules that a policy makes.
+
+    in_shadow: the policy may name tasks that this bundle lacks, and of a task that its line does
+    not fit nothing is `auto`; the log says so. Raises BundleRefused where it does not fit.
+    """
+    if policy is None and bundle.policy is None:
+        return bundle
+    tolerant = bundle.digest if in_shadow else None
+    rules = _rules(bundle.manifest, bundle.variant, policy, tolerant)
+    return replace(bundle, rules=rules, policy=policy)
+
+
 def _rules(
-    manifest: Manifest, variant: Variant, policy: Policy | None, in_shadow: bool
+    manifest: Manifest, variant: Variant, policy: Policy | None, tolerant: str | None
 ) -> dict[str, Rule]:
+    """tolerant: as what the log names a bundle that the policy need not fit."""
     if policy is None:
         return rules_of(manifest.tasks, variant)
+    if tolerant is not None:
+
+        def misfit(error: ValueError) -> None:
+            logger.warning("bundle %s: nothing is auto by %s: %s", tolerant, policy.name, error)
+
+        return rules_of(manifest.tasks, variant, policy, misfit)
     try:
-        if not in_shadow:
-            policy.check(manifest.tasks)
+        policy.check(manifest.tasks)
         return rules_of(manifest.tasks, variant, policy)
     except ValueError as error:
         raise BundleRefused(f"{policy.name} does not fit the bundle: {error}") from error

@@ -57,8 +57,10 @@ class CostTable(_Frozen):
 class TaskPolicy(_Frozen):
     """What is asked of one task's decisions; a key that is left out changes nothing.
 
-    auto, suggest: confidences from which on at the earliest. choose, costs: which label is given.
-    human: what an agent's decision costs; a label that is expected to cost more is never `auto`.
+    auto, suggest: confidences from which on at the earliest; a raised `auto` keeps the promise of a
+    precision, but what it keeps beyond that is shown nowhere. choose, costs: which label is given.
+    human: what an agent's decision costs; a label that is expected to cost more is never `auto`,
+    and no promise is left: it was shown for all labels that the thresholds let through.
     may_loosen: `auto` and `suggest` replace the bundle's even where they are lower, and a label
     chosen by another rule than the bundle's may be `auto`.
     """

@@ -102,9 +102,11 @@ class Promotion:
     async def obey(self, order: Order, legacies: Mapping[str, Legacy]) -> Outcome:
         """Promotes or rolls back.
 
-        Raises UnknownLegacy; Impossible where the seat would go to a remote system; NotProven where
-        the verdict does not carry a promotion that is not forced; LedgerUnavailable where a
-        promotion could not be recorded. Nothing has changed then.
+        Raises UnknownLegacy; Impossible where the seat would go to a remote system, or to a
+        challenger that the policy in force does not fit (of an incumbent that is seated again
+        nothing is `auto` then where it does not fit); NotProven where the verdict does not carry a
+        promotion that is not forced; LedgerUnavailable where a promotion could not be recorded.
+        Nothing has changed then.
         """
         name = self._named(order.legacy)
         self._rises(order, name)
@@ -117,6 +119,8 @@ class Promotion:
         self, order: Order, name: str, report: Report | None, legacies: Mapping[str, Legacy]
     ) -> Outcome:
         rises = self._rises(order, name)
+        if rises and order.action == "promote":
+            self._bundles.check_fit(name)
         pair = sides(self._bundles.active.digest, legacies[name])
         report = _evidence(order, name, report, pair)
         seating = self._seating(order, name, rises, report, legacies)

@@ -21,7 +21,8 @@ _COMPANY = 8
 """Golden tickets are also asked in batches of this many: company must not change an answer."""
 
 _SCOPE_GAP = 1e-3
-"""By which share company may move a scope score; it is a sum of squares, not a probability."""
+"""By which share a scope score may differ from the golden one, and company may move it; it is a sum
+of squares, not a probability."""
 
 
 def prove_text(manifest: Manifest) -> None:
@@ -59,7 +60,8 @@ def prove_golden(
     """Asks every golden ticket, alone and in company, through the serving tokenizer and session.
 
     Returns the largest difference of a probability. Raises BundleRefused where it exceeds the
-    variant's tolerance, where company changes a scope score, or where the graph fails.
+    variant's tolerance, where a scope score is not the golden one or changes in company, or where
+    the graph fails.
     """
     tokens = [tokenizer.encode(render(ticket.subject, ticket.body)) for ticket in golden.tickets]
     worst = 0.0
@@ -74,7 +76,7 @@ def prove_golden(
                 answer = {name: rows[row] for name, rows in outputs.probabilities.items()}
                 where = f"golden ticket {start + row} of {variant.golden}"
                 worst = max(worst, _prove_ticket(answer, ticket, variant.tolerance, where))
-    _prove_scores(scores[1], scores[_COMPANY], variant)
+    _prove_scores(golden, scores[1], scores[_COMPANY], variant)
     return worst
 
 
@@ -103,13 +105,24 @@ def _prove_scope(signature: Signature, variant: Variant) -> None:
         )
 
 
-def _prove_scores(alone: list[float], together: list[float], variant: Variant) -> None:
-    for number, (one, many) in enumerate(zip(alone, together, strict=True)):
-        if not math.isclose(one, many, rel_tol=_SCOPE_GAP, abs_tol=_SCOPE_GAP):
-            raise BundleRefused(
-                f"golden ticket {number} of {variant.golden}: "
-                f"{SCOPE} is {one:.4g} alone, {many:.4g} in company"
-            )
+def _prove_scores(
+    golden: Golden, alone: list[float], together: list[float], variant: Variant
+) -> None:
+    """Each ticket's score, with the golden one where the file has it, and with that in company."""
+    if not alone:
+        if any(ticket.scope is not None for ticket in golden.tickets):
+            raise BundleRefused(f"{variant.file} has no output {SCOPE}, {variant.golden} scores")
+        return
+    for number, ticket in enumerate(golden.tickets):
+        where, found = f"golden ticket {number} of {variant.golden}: {SCOPE}", alone[number]
+        if ticket.scope is not None and not _close(found, ticket.scope):
+            raise BundleRefused(f"{where} is {found:.4g}, must be {ticket.scope:.4g}")
+        if not _close(found, together[number]):
+            raise BundleRefused(f"{where} is {found:.4g} alone, {together[number]:.4g} in company")
+
+
+def _close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=_SCOPE_GAP, abs_tol=_SCOPE_GAP)
 
 
 def _metadata(manifest: Manifest) -> dict[str, str]:

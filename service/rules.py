@@ -5,7 +5,7 @@ classes of a task.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -52,7 +52,8 @@ class Rule:
     auto_C: from which confidence on each label is applied. suggest: from which on it is shown to
     an agent. chooses: the costs of which the label's expected one is the least; None where the most
     probable label is given. price_CC, limit: a label that is expected to cost more than `limit` is
-    never `auto`. promise: what is left of the bundle's promise; None where there is none.
+    never `auto`. promise: what is left of the bundle's promise; None where there is none. Of a
+    `tightened` one the evidence is the bundle's: nothing was shown again for the raised thresholds.
     """
 
     labels: tuple[Label, ...]
@@ -69,24 +70,43 @@ class Rule:
         pairs = zip(self.labels, self.auto_C, strict=True)
         return {label: None if auto == NEVER else auto for label, auto in pairs}
 
+    def allows(self, label: Label, confidence: float, decision: str) -> bool:
+        """Whether a decision may be this rule's; `human` always: the ticket may be out of scope.
+
+        Made for decisions that were taken earlier, perhaps by another policy.
+        """
+        if decision == "human":
+            return True
+        if label not in self.labels:
+            return False
+        is_auto = confidence >= self.auto_C[self.labels.index(label)]
+        return is_auto == (decision == "auto") and (is_auto or confidence >= self.suggest)
+
 
 def rules_of(
-    tasks: tuple[Task, ...], variant: Variant, policy: Policy | None = None
+    tasks: tuple[Task, ...],
+    variant: Variant,
+    policy: Policy | None = None,
+    misfit: Callable[[ValueError], None] | None = None,
 ) -> dict[str, Rule]:
     """A rule for each task, by name.
 
-    Raises ValueError where the policy cannot be applied to a task, naming the key.
+    misfit: hears of each line of the policy that cannot be applied to its task, of which nothing is
+    `auto` then. Raises ValueError for such a line where nobody hears of it, naming the key.
     """
-    lines = {} if policy is None else policy.tasks
-    return {
-        task.name: rule_of(
-            task,
-            variant.thresholds.get(task.name),
-            variant.sets.get(task.name, ()),
-            lines.get(task.name),
-        )
-        for task in tasks
-    }
+    rules = {}
+    for task in tasks:
+        threshold, sets = variant.thresholds.get(task.name), variant.sets.get(task.name, ())
+        line = None if policy is None else policy.tasks.get(task.name)
+        try:
+            rules[task.name] = rule_of(task, threshold, sets, line)
+        except ValueError as error:
+            if misfit is None:
+                raise
+            misfit(error)
+            never = (NEVER,) * task.classes
+            rules[task.name] = replace(rule_of(task, threshold, sets), auto_C=never, promise=None)
+    return rules
 
 
 def rule_of(
@@ -191,7 +211,10 @@ class _Tightening:
             return "loosened"
         if self.threshold is None or self.threshold.promise is None:
             return None
-        rarer = rule.limit < own.limit or any(new > old for old, new in pairs)
+        if rule.limit < own.limit:
+            # What costs leave over need not be right as often as all that a threshold lets through.
+            return None
+        rarer = any(new > old for old, new in pairs)
         if rarer and self.threshold.promise.kind != "precision":
             # A coverage, or a least cost, was shown for the bundle's own thresholds only.
             return None

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("benchmarks") / "bundle")
 
 
+@pytest.mark.slow
 def test_the_gpu_benchmark_runs_on_the_cpu_provider(bundle: Path) -> None:
     figures = {figure.measure: figure.value for figure in gpu.measure(bundle, "cpu", DESK, 5.0)}
     assert figures["costly nodes, all on cpu"] == 3  # The tiny bundle has one product a task.
@@ -70,6 +72,7 @@ def test_batches_by_length_lose_no_ticket(bundle: Path) -> None:
     assert [len(ticket) for batch in batches for ticket in batch] == sorted(map(len, tokens))
 
 
+@pytest.mark.slow
 def test_memory_and_start_are_measured(bundle: Path) -> None:
     found = memory.measure(bundle, DESK, clients=4)
     assert found.failures == 0
@@ -128,6 +131,15 @@ def test_a_gpu_s_name_and_driver_are_read() -> None:
     listing = "NVIDIA A10, 550.54\nNVIDIA A10, 550.54\n"
     assert device.read_gpu(listing) == {"gpu": "NVIDIA A10", "driver": "550.54"}
     assert device.read_gpu("") == {"gpu": "none"}
+
+
+def test_the_share_that_a_hypervisor_takes_is_of_what_programs_wanted() -> None:
+    before, after = (
+        SimpleNamespace(user=5.0, system=1.0, steal=2.0),
+        SimpleNamespace(user=7.0, system=2.0, steal=3.0),
+    )
+    assert device.stolen(before, after) == 0.25
+    assert device.stolen(before, before) == 0.0
 
 
 def test_a_processor_without_a_name_is_its_architecture(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from training.baselines import BagOfWords, baselines
 from training.calibration.fit import FloatArray, probabilities
 from training.calibration.measures import Measures, measures
 from training.calibration.priors import offset
-from training.calibration.selection import Selected, select
+from training.calibration.selection import Selected, check_finite, select
 from training.checkpoint import Facts, save
 from training.config import RunConfig, read_config
 from training.data.split import label_shares
@@ -84,10 +84,14 @@ def concluded(directory: Path) -> dict[str, Any] | None:
 def calibrate(
     tasks: tuple[Task, ...], predictions: Predictions, offsets: Offsets, listener: Listener
 ) -> dict[str, Selected]:
-    """The calibration of each task that cross-validation on the calibration split prefers."""
+    """The calibration of each task that cross-validation on the calibration split prefers.
+
+    Raises AnswerError where a logit is not finite.
+    """
     found = {}
     for task in tasks:
         logits_NC, labels_N = predictions.labelled(task.name)
+        check_finite(task.name, logits_NC)
         if len(labels_N) < FEW:
             rule = f"a calibration from fewer than {FEW} tickets is rough, found {len(labels_N)}"
             listener.say(f"task {task.name}: {rule}")

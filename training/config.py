@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from service.contract.tasks import Label, TaskName
 from training.errors import ConfigError
+from training.strict_yaml import read_yaml
 
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -192,30 +193,11 @@ class RunConfig(_Section):
         return self
 
 
-_UNREADABLE = (OSError, ValueError, RecursionError, yaml.YAMLError)
-"""What reading YAML raises: ValueError for text that is not UTF-8 and for an impossible date."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's own loader lets the last of two equal keys win without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := sorted({key for key in keys if keys.count(key) > 1} - {"<<"}):
-            raise yaml.YAMLError(f"the key {twice[0]} stands twice in one place")
-        return super().construct_mapping(node, deep=deep)
-
-
 def read_config(path: Path | None) -> RunConfig:
     """The run that a YAML file describes; None is the reference recipe. Raises ConfigError."""
     if path is None:
         return RunConfig()
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path.name} cannot be read: {reason}") from error
-    return parse_config({} if document is None else document, path.name)
+    return parse_config(read_yaml(path), path.name)
 
 
 def parse_config(document: Any, name: str) -> RunConfig:

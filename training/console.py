@@ -17,7 +17,12 @@ from training.evaluate import Measures
 from training.listener import Listener
 from training.loop import BAR
 
-MEASURES = ("accuracy", "macro_f1", "qwk", "ece")
+MEASURES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "qwk": "QWK",
+    "ece_debiased": "ECE, debiased",
+}
 ROWS = {
     "test": "Harbor",
     "uncalibrated": "before calibration",
@@ -76,7 +81,7 @@ class Watch:
 def report_table(report: dict[str, Any]) -> Table:
     """The test split's measures of every task, beside the baselines."""
     table = Table(title="Test split")
-    for heading in ("task", "model", "n", *MEASURES):
+    for heading in ("task", "model", "n", *MEASURES.values()):
         table.add_column(heading, justify="left" if heading in {"task", "model"} else "right")
     for task, rows in report["tasks"].items():
         for kind, label in ROWS.items():

@@ -10,6 +10,7 @@ TrainingError
 ├── GradientError            a gradient is not finite, though the losses are; nothing was stepped
 ├── CheckpointError          a checkpoint is missing, damaged or of another shape
 ├── EncoderError             an encoder or its tokenizer cannot be loaded
+├── AnswerError              what a network says to a ticket is not a finite number; names the task
 └── PromiseRefused           the labelled tickets cannot show what was to be promised
 """
 
@@ -68,6 +69,14 @@ class CheckpointError(TrainingError):
 
 class EncoderError(TrainingError):
     """An encoder or its tokenizer cannot be loaded."""
+
+
+class AnswerError(TrainingError):
+    """What the network says of `task` is not a finite number: nothing can be calibrated on it."""
+
+    def __init__(self, message: str, task: str) -> None:
+        super().__init__(message)
+        self.task = task
 
 
 class PromiseRefused(TrainingError):

@@ -8,22 +8,19 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import log_softmax
-from sklearn.metrics import accuracy_score, f1_score
+from scipy.special import softmax
 from torch import nn
 
 from service.contract.tasks import Task
-from service.statistics.calibration import debiased_calibration_error, expected_calibration_error
-from service.statistics.intervals import wilson
-from service.statistics.ordinal import quadratic_kappa
-from training.data.dataset import UNLABELLED, Dataset
+from training.calibration.measures import Measures as Measures  # For those who call `measure`.
+from training.calibration.measures import measures
+from training.data.dataset import Dataset
 from training.frozen import FrozenFeatures
 from training.model.network import Network
 from training.predictions import Predictions
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
-Measures = dict[str, float]
 
 
 def predict(
@@ -91,52 +88,32 @@ def predict_frozen(
     return {task: logits_NC.float().cpu().numpy() for task, logits_NC in logits.items()}
 
 
-def measure(task: Task, scores_NC: FloatArray, labels_N: IntArray) -> Measures:
-    """Accuracy with its Wilson interval, macro-F1, NLL, ECE (plug-in and debiased) and, of an
-    ordinal task, QWK, over labelled tickets.
+def measure(
+    task: Task, scores_NC: FloatArray, labels_N: IntArray, resamples: int = 1000
+) -> Measures:
+    """`calibration.measures.measures` of logits or log probabilities, whose softmax is taken here.
 
-    scores_NC: logits or log probabilities; the softmax is taken here. labels_N: indices, or
-    UNLABELLED. macro-F1 is the mean over the labels that occur among truth and predictions. An
-    empty split
-    has only `n`.
+    labels_N: indices, or UNLABELLED. resamples: 0 leaves out what is dear.
     """
-    known = labels_N != UNLABELLED
-    if not known.any():
-        return {"n": 0.0}
-    truth, scores = labels_N[known], np.asarray(scores_NC[known], dtype=np.float64)
-    logs = log_softmax(scores, axis=1)
-    predicted, confidence = logs.argmax(axis=1), np.exp(logs.max(axis=1))
-    right = predicted == truth
-    interval = wilson(int(right.sum()), len(truth))
-    found = {
-        "n": float(len(truth)),
-        "accuracy": float(accuracy_score(truth, predicted)),
-        "accuracy_low": interval.low,
-        "accuracy_high": interval.high,
-        "macro_f1": float(f1_score(truth, predicted, average="macro", zero_division=0.0)),
-        "nll": float(-logs[np.arange(len(truth)), truth].mean()),
-        "ece": expected_calibration_error(confidence, right),
-        "ece_debiased": debiased_calibration_error(confidence, right),
-    }
-    if task.kind == "ordinal":
-        found["qwk"] = quadratic_kappa(truth, predicted, task.classes)
-    return found
+    probabilities_NC = softmax(np.asarray(scores_NC, dtype=np.float64), axis=1)
+    return measures(task, probabilities_NC, labels_N, resamples)
 
 
 def measure_all(
     tasks: tuple[Task, ...], scores: Mapping[str, FloatArray], dataset: Dataset
 ) -> dict[str, Measures]:
-    """`measure` for every task."""
+    """`measure` for every task, without what is dear: it is asked after every epoch."""
     return {
-        task.name: measure(task, scores[task.name], dataset.labels(task.name)) for task in tasks
+        task.name: measure(task, scores[task.name], dataset.labels(task.name), resamples=0)
+        for task in tasks
     }
 
 
-def macro_f1(tasks: tuple[Task, ...], measures: Mapping[str, Measures]) -> float:
+def macro_f1(tasks: tuple[Task, ...], found: Mapping[str, Measures]) -> float:
     """The mean macro-F1 over the primary tasks that have labelled tickets."""
-    found = [
-        measures[task.name]["macro_f1"]
+    scores = [
+        found[task.name]["macro_f1"]
         for task in tasks
-        if task.role == "primary" and measures[task.name]["n"] > 0
+        if task.role == "primary" and found[task.name]["n"] > 0
     ]
-    return float(np.mean(found)) if found else 0.0
+    return float(np.mean(scores)) if scores else 0.0

@@ -34,13 +34,14 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
 class Answers:
     """A task's answers to labelled tickets. probabilities_NC: calibrated. labels_N: final labels.
 
-    threshold: None where the task makes no promise.
+    threshold: None where the task makes no promise. inside_N: which tickets are in scope.
     """
 
     task: Task
     probabilities_NC: FloatArray
     labels_N: IntArray
     threshold: Threshold | None
+    inside_N: BoolArray
 
     @cached_property
     def given_N(self) -> IntArray:
@@ -71,13 +72,17 @@ class Answers:
         found = zip(self.bins.accuracy, self.bins.count, strict=True)
         return [wilson(round(share * count), int(count)) for share, count in found]
 
+    def from_confidence(self, least: float) -> BoolArray:
+        """Which tickets are in scope and that sure, (N,): out of scope a human decides them all."""
+        return np.asarray(self.inside_N & (self.confidence_N >= least))
+
     def auto(self, threshold: Threshold) -> BoolArray:
         """Which tickets are `auto`, (N,)."""
         labels = self.task.labels
         # Never is above every confidence.
         from_C = [threshold.by_label.get(label, threshold.auto) for label in labels]
         least_C = np.array([np.inf if least is None else least for least in from_C])
-        return np.asarray(self.confidence_N >= least_C[self.given_N])
+        return np.asarray(self.inside_N & (self.confidence_N >= least_C[self.given_N]))
 
 
 def confidence(answers: Sequence[Answers], recalibrated: bool) -> str:
@@ -85,9 +90,8 @@ def confidence(answers: Sequence[Answers], recalibrated: bool) -> str:
     named = ", ".join(f"{len(one.labels_N):,} ({one.task.name})" for one in answers)
     parts = [
         f"## {HEADING}",
-        "On the test split, which nothing was fitted or chosen on, with this bundle's calibration; "
-        f"labelled\ntickets: {named}.",
-        *([_RECALIBRATED] if recalibrated else []),
+        f"On the test split, with this bundle's calibration; labelled tickets: {named}.\n"
+        + (_RECALIBRATED if recalibrated else _UNTOUCHED),
         f"![Accuracy against confidence, a panel a task, with 95 % intervals]({DIAGRAM})",
         *(_task(one) for one in answers),
     ]
@@ -102,7 +106,7 @@ def _task(one: Answers) -> str:
             _reliability(one),
             "Answering only the surest tickets:",
             _coverage(one),
-            "By threshold:",
+            f"By threshold{_outside(one)}:",
             _thresholds(one),
             *([] if one.threshold is None else [_kept(one, one.threshold)]),
         ]
@@ -131,9 +135,18 @@ def _coverage(one: Answers) -> str:
 def _thresholds(one: Answers) -> str:
     rows = []
     for least in THRESHOLDS:
-        accepted_N = one.confidence_N >= least
+        accepted_N = one.from_confidence(least)
         rows.append((f"{least:.2f}", *_precision(one, accepted_N), percent(accepted_N.mean())))
     return table(("confidence from", "precision", "95 % interval", "coverage"), rows)
+
+
+def _outside(one: Answers) -> str:
+    """Where tickets are out of scope, how many, and what becomes of them."""
+    outside = int((~one.inside_N).sum())
+    total = len(one.inside_N)
+    return (
+        f" ({outside:,} of {total:,} tickets are out of scope, always `human`)" if outside else ""
+    )
 
 
 def _precision(one: Answers, accepted_N: BoolArray) -> tuple[str, str]:
@@ -147,7 +160,7 @@ def _precision(one: Answers, accepted_N: BoolArray) -> tuple[str, str]:
 def _kept(one: Answers, threshold: Threshold) -> str:
     """What the task's own thresholds do on these tickets."""
     accepted_N = one.auto(threshold)
-    shown_N = ~accepted_N & (one.confidence_N >= threshold.suggest)
+    shown_N = ~accepted_N & one.from_confidence(threshold.suggest)
     total, accepted, shown = len(accepted_N), int(accepted_N.sum()), int(shown_N.sum())
     line = (
         f'By its own thresholds (see "Automation") {percent(accepted / total)} of these tickets '
@@ -164,6 +177,8 @@ def _kept(one: Answers, threshold: Threshold) -> str:
     )
 
 
+_UNTOUCHED = "Nothing was fitted or chosen on these tickets."
 _RECALIBRATED = """\
-This bundle was recalibrated on other tickets since (see "Recalibrated"). If the desk has changed,
-its confidences fit those, not these older ones."""
+This bundle was recalibrated since (see "Recalibrated"). Nothing was fitted or chosen on these
+tickets unless they were among those that it was recalibrated on. If the desk has changed, its
+confidences fit those, not these older ones."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from export.card.left_out import left_out
 from export.card.markdown import LIMITS, number, table
 from export.card.promises import automation
 from export.parity import ParityReport
@@ -26,9 +27,16 @@ SPLITS = ("train", "validation", "calibration", "test")
 
 
 def write_card(
-    checkpoint: Checkpoint, version: str, parity: ParityReport, variants: Sequence[Variant]
+    checkpoint: Checkpoint,
+    version: str,
+    parity: ParityReport,
+    variants: Sequence[Variant],
+    notes: Sequence[str],
 ) -> str:
-    """The card as Markdown; equal checkpoints and promises give equal cards."""
+    """The card as Markdown; equal checkpoints and promises give equal cards.
+
+    notes: what the calibration split did not suffice for.
+    """
     parts = [
         _purpose(version, checkpoint.tasks),
         _tasks(checkpoint.tasks),
@@ -36,6 +44,7 @@ def write_card(
         _quality(checkpoint),
         _calibration(checkpoint),
         automation(checkpoint.tasks, variants),
+        *([left_out(notes)] if notes else []),
         _checks(parity),
         _LIMITS,
         _VERIFY,

@@ -18,21 +18,17 @@ def automation(tasks: Sequence[Task], variants: Sequence[Variant]) -> str:
     for variant in variants:
         if len(variants) > 1:
             parts.append(f"### By {variant.file}")
-        parts += [described(task.name, variant.thresholds.get(task.name)) for task in tasks]
+        parts += [described(task, variant.thresholds.get(task.name)) for task in tasks]
     if any(variant.thresholds for variant in variants):
         parts.append(_HOLDS)
     return "\n\n".join(parts)
 
 
-def described(name: str, threshold: Threshold | None) -> str:
+def described(task: Task, threshold: Threshold | None) -> str:
     """A paragraph on one task; None where it has no threshold."""
     if threshold is None:
-        return f"**{name}** makes no promise: every answer is `human`."
-    sentences = [
-        f"**{name}** is `auto` from a confidence of {threshold.auto:.3f} on and `suggest` from "
-        f"{threshold.suggest:.3f} on."
-    ]
-    sentences += _by_label(threshold)
+        return f"**{task.name}** makes no promise: every answer is `human`."
+    sentences = [_from(task, threshold), *_by_label(threshold)]
     if threshold.choose == "expected_cost":
         sentences.append("The label given is that of least expected cost, not the likeliest one.")
     if threshold.promise is None:
@@ -40,6 +36,15 @@ def described(name: str, threshold: Threshold | None) -> str:
     else:
         sentences += _promise(threshold.promise)
     return "\n".join(sentences)
+
+
+def _from(task: Task, threshold: Threshold) -> str:
+    suggest = f"{threshold.suggest:.3f} on."
+    if threshold.by_label.keys() >= set(task.labels):
+        # No label is left for which the common threshold decides.
+        return f"**{task.name}** is `auto` by the label, `suggest` from a confidence of {suggest}"
+    auto = f"`auto` from a confidence of {threshold.auto:.3f} on"
+    return f"**{task.name}** is {auto} and `suggest` from {suggest}"
 
 
 def _by_label(threshold: Threshold) -> list[str]:

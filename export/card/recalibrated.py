@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from export.card.left_out import listed
 from export.card.markdown import number, table
 from export.traffic import Shift
 
@@ -35,9 +36,10 @@ def recalibrated(
     changes: Sequence[Change],
     shifts: Sequence[Shift],
     others: Sequence[str],
+    notes: Sequence[str],
 ) -> str:
     """The section. origin: digest of the bundle it was made from. file: digest of the labelled
-    tickets. others: tasks that were left as they were.
+    tickets. others: tasks that were left as they were. notes: what else was left, and why.
     """
     kept = f"Not touched: {', '.join(others)}." if others else ""
     parts = [
@@ -49,6 +51,8 @@ def recalibrated(
         'Measured on the labelled tickets: "before" with the earlier calibration, "after" with '
         "ones fitted\nwithout the ticket that is measured.",
     ]
+    if notes:
+        parts += ["Left out, or left as it was:", listed(notes)]
     if shifts:
         parts += [_SHIFTED, table(("task", "label", "labelled", "today"), _shifts(shifts))]
     return "\n\n".join(parts)
@@ -81,4 +85,6 @@ def _shifts(shifts: Sequence[Shift]) -> list[tuple[str, str, str, str]]:
 
 _SHIFTED = """\
 The label shares of today's tickets were estimated from recent ones without labels (Saerens et al.
-2002), and the labelled ones thinned to them: the figures hold for those shares."""
+2002), and the labelled ones thinned to them, as near as one ticket in a hundred: the figures hold
+for those shares. A promise takes the estimated shares as exact: that they may be wrong is no part
+of its level."""

@@ -2,31 +2,17 @@
 
 from datetime import UTC, datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.schema import BundleName
+from service.api.documents import BundleName
+from service.api.reliability_documents import ReliabilityReply
 from service.core import Core
-from service.reliability.document import TaskReliability
 from service.reliability.watch import WINDOW
 
+__all__ = ["ReliabilityDesk", "ReliabilityReply"]
+
 JSON = "application/json"
-
-
-class ReliabilityReply(BaseModel):
-    """How the confidences and promises of the bundle that serves hold, by its final labels.
-
-    at: when that was computed: once a minute, and within seconds of a final label. window: labelled
-    decisions of a task that count at most, the newest ones.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    bundle: BundleName
-    at: AwareDatetime
-    window: int
-    tasks: dict[str, TaskReliability]
 
 
 class ReliabilityDesk:

@@ -56,8 +56,8 @@ class Calibration(_Frozen):
 class Variant(_Frozen):
     """One graph of the bundle.
 
-    quality: per task, measures on the test split through this very graph (accuracy, macro_f1, ece
-    ...).
+    quality: per task, measures on the test split, or cross-fitted on the tickets that it was
+    recalibrated on (accuracy, macro_f1, ece ...).
     thresholds: of the tasks for which it makes a promise. sets: conformal ones, by task.
     scope: None where the graph gives no `scope_score`.
     tolerance: the largest difference of a probability from the golden file's that still counts as
@@ -134,11 +134,16 @@ class Manifest(_Frozen):
 
 
 class GoldenTicket(_Frozen):
-    """A ticket with the probabilities, in label order, that a variant must give for each task."""
+    """A ticket with the probabilities, in label order, that a variant must give for each task.
+
+    scope: the `scope_score` that it must give; None where the graph has none, or an older Harbor
+    wrote the file.
+    """
 
     subject: str
     body: str
     probabilities: dict[TaskName, tuple[Probability, ...]]
+    scope: float | None = None
 
 
 class Golden(_Frozen):

@@ -72,8 +72,9 @@ class Promise(_Frozen):
     """What `auto` promises.
 
     precision: an answer is right at least `target` of the time. coverage: at least `target` of the
-    tickets are `auto`. cost: the mean cost is the least (no target). level: the confidence with
-    which it was shown, chance of a false promise at most 1 - level.
+    tickets are `auto`. level: the confidence with which it was shown, chance of a false promise at
+    most 1 - level. cost (no target): the mean cost was the least among thresholds on the given
+    label's probability, and is shown to be below that of an agent for every ticket.
     """
 
     kind: Literal["precision", "coverage", "cost"]

@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+PATIENCE_S = 0.25
+"""How long short work waits for a quiet moment: where requests always overlap, there is none."""
 
 
 class Leftover:
@@ -14,39 +17,35 @@ class Leftover:
 
     def __init__(self, capacity: int) -> None:
         """capacity: batches that can run side by side."""
-        self._capacity = capacity
         self._busy = 0
         self._turn = asyncio.Lock()
-        self._freed = asyncio.Event()
-        self._freed.set()
         self._moment = asyncio.Lock()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._freed, self._quiet = asyncio.Event(), asyncio.Event()
+        self._most = {self._freed: capacity - 1, self._quiet: capacity // 4}
+        self._change(0)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
         """While it is open, one ticket of a caller is under way."""
-        self._busy += 1
-        self._idle.clear()
-        if self._busy >= self._capacity:
-            self._freed.clear()
+        self._change(1)
         try:
             yield
         finally:
-            self._busy -= 1
-            if self._busy < self._capacity:
-                self._freed.set()
-            if not self._busy:
-                self._idle.set()
+            self._change(-1)
 
     async def spare(self) -> None:
-        """Returns once no caller is under way, for work that takes the event loop a moment.
+        """Returns at a quiet moment, for work that takes the event loop a moment.
 
-        One waiter is let go a turn of the event loop, so that a caller who comes meanwhile is
-        ahead of the others.
+        Quiet is it while callers under way are at most a quarter of the capacity: none of 2, 4 of
+        16. Nobody waits for it longer than PATIENCE_S, or that work would be done at quiet hours
+        alone. One waiter is let go a turn of the event loop, so that a caller who comes meanwhile
+        is ahead of the others.
         """
+        latest = asyncio.get_running_loop().time() + PATIENCE_S
         async with self._moment:
-            await self._idle.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(latest):
+                    await self._quiet.wait()
             await asyncio.sleep(0)
 
     @asynccontextmanager
@@ -55,3 +54,11 @@ class Leftover:
         async with self._turn:
             await self._freed.wait()
             yield
+
+    def _change(self, by: int) -> None:
+        self._busy += by
+        for event, most in self._most.items():
+            if self._busy <= most:
+                event.set()
+            else:
+                event.clear()

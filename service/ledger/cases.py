@@ -106,7 +106,7 @@ def _cases(connection: Connection, scope: Scope, page: Sequence[Found]) -> Itera
         final = _finals(
             by_ticket.get(decision.ticket_id, {}), by_request.get(decision.request_id, {})
         )
-        labels = {task: row.label for task, row in told[decision.id].items()}
+        labels = {task: _likeliest(row)[0] for task, row in told[decision.id].items()}
         finals = {task: given.label for task, (given, _) in final.items()}
         for comparison in compared[decision.id]:
             own = told[decision.id].get(comparison.task)
@@ -164,6 +164,7 @@ def _case(
     **shared: Mapping[str, str],
 ) -> Case:
     final, first = counting
+    label, confidence = _likeliest(told)
     return Case(
         decision_id=decision.id,
         request_id=decision.request_id,
@@ -179,8 +180,8 @@ def _case(
         task=comparison.task,
         outcome=comparison.outcome,
         reason=comparison.reason,
-        primary_label=told.label,
-        primary_confidence=told.confidence,
+        primary_label=label,
+        primary_confidence=confidence,
         legacy_label=comparison.label,
         legacy_confidence=comparison.confidence,
         final_label=final.label if final else None,
@@ -188,6 +189,13 @@ def _case(
         source=final.source if final else None,
         **shared,
     )
+
+
+def _likeliest(told: Found) -> tuple[str, float]:
+    """The most probable label and its confidence: models are compared before costs choose."""
+    if told.likeliest is None:
+        return told.label, told.confidence
+    return told.likeliest, told.likeliest_confidence
 
 
 _METADATA = [column.name for column in decisions.c].index("metadata")

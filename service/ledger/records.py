@@ -116,7 +116,8 @@ FeedbackOutcome = Literal["stored", "corrected", "duplicate", "superseded"]
 class Case:
     """One ticket's latest decision on one task, beside one legacy's outcome and the final label.
 
-    labels: what the bundle that answered said, by task. finals: the final labels, by task.
+    labels: the most probable ones by the bundle that answered, by task. finals: the final labels,
+    by task.
     labelled_at: when the final label of this task was first received, the review's aside if
     another counts; source: of the one that counts.
     """

@@ -1,6 +1,7 @@
 """Metrics: the one place that knows their names and Prometheus."""
 
-from service.metrics.catalogue import CATALOGUE, Entry
+from service.metrics.catalogue import CATALOGUE
+from service.metrics.entry import Entry
 from service.metrics.ledger import LedgerMetrics
 from service.metrics.reliability import ReliabilityMetrics
 from service.metrics.requests import CONTENT_TYPE, Metrics, Serving

@@ -3,20 +3,12 @@
 Only this package knows a metric's name.
 """
 
-from typing import NamedTuple
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-
-class Entry(NamedTuple):
-    """One line of the catalogue; README's table of metrics is tested against it."""
-
-    name: str
-    type: str
-    labels: tuple[str, ...]
-    help: str
-
+from service.metrics.entry import Entry
+from service.metrics.ledger_entries import LEDGER
+from service.metrics.shadow_entries import SHADOW
 
 CATALOGUE = (
     Entry(
@@ -110,7 +102,7 @@ CATALOGUE = (
         "gauge",
         ("task", "bound"),
         "Observed precision of `auto` in the window, coverage, or mean cost: value, and low, high, "
-        "bounds that hold however often one looks",
+        "bounds that allow for looking often",
     ),
     Entry(
         "harbor_promise_target",
@@ -128,110 +120,8 @@ CATALOGUE = (
     Entry("harbor_provider_info", "gauge", ("provider",), "1 for the provider that serves"),
     Entry("harbor_degraded", "gauge", (), "1 if `provider = auto` fell back to the CPU"),
     Entry("harbor_bundle_swaps_total", "counter", ("result",), "Bundle swaps: `ok` or `refused`"),
-    Entry(
-        "harbor_shadow_offered_total",
-        "counter",
-        ("legacy", "task"),
-        "Answers that were to be compared; compared, dropped, failed and pending add up to it",
-    ),
-    Entry(
-        "harbor_shadow_compared_total", "counter", ("legacy", "task"), "Answers that were compared"
-    ),
-    Entry(
-        "harbor_shadow_disagreed_total",
-        "counter",
-        ("legacy", "task"),
-        "Compared answers whose label differs from the reply's",
-    ),
-    Entry(
-        "harbor_shadow_dropped_total",
-        "counter",
-        ("legacy", "task", "reason"),
-        "Not asked: queue_full, too_old, circuit_open, closing, swapped (models changed meanwhile)",
-    ),
-    Entry(
-        "harbor_shadow_failed_total",
-        "counter",
-        ("legacy", "task", "reason"),
-        "Asked in vain: timeout, unreachable, status, malformed, crashed, missing (no answer for "
-        "this task), untranslatable",
-    ),
-    Entry("harbor_shadow_pending", "gauge", ("legacy",), "Tickets that wait or are being asked"),
-    Entry(
-        "harbor_shadow_sampled_out_total",
-        "counter",
-        ("legacy",),
-        "Tickets that sampling left out; they are not offered",
-    ),
-    Entry(
-        "harbor_shadow_labels_total",
-        "counter",
-        ("legacy", "task", "primary", "shadow"),
-        "Compared answers by the two labels; pairs beyond the first 400 count as `other`",
-    ),
-    Entry(
-        "harbor_shadow_confidence_difference",
-        "histogram",
-        ("legacy", "task"),
-        "Confidence of the reply less the legacy's, where it has one",
-    ),
-    Entry(
-        "harbor_shadow_disagreement_ratio",
-        "gauge",
-        ("legacy", "task", "bound"),
-        "Share of the window's compared answers that differ: rate, and its 95 % interval low, high",
-    ),
-    Entry(
-        "harbor_shadow_window_compared",
-        "gauge",
-        ("legacy", "task"),
-        "Compared answers in the window of the ratio",
-    ),
-    Entry("harbor_legacy_seconds", "histogram", ("legacy",), "Latency of a legacy that answered"),
-    Entry(
-        "harbor_legacy_circuit_open", "gauge", ("legacy",), "1 while the breaker holds calls back"
-    ),
-    Entry(
-        "harbor_shadow_noise_compared_total",
-        "counter",
-        ("task", "one", "other"),
-        "Tickets to which two legacies answered the same task",
-    ),
-    Entry(
-        "harbor_shadow_noise_disagreed_total",
-        "counter",
-        ("task", "one", "other"),
-        "Of these, how often the two legacies differed: the noise floor",
-    ),
-    Entry(
-        "harbor_ledger_records_total",
-        "counter",
-        ("kind",),
-        "Records written: decision, comparison, feedback",
-    ),
-    Entry(
-        "harbor_ledger_dropped_total",
-        "counter",
-        ("kind", "reason"),
-        "Records lost: queue_full, closing (the store failed to the end of a stop), refused (the "
-        "store rejects the record itself)",
-    ),
-    Entry("harbor_ledger_queue", "gauge", (), "Records that wait to be written"),
-    Entry("harbor_ledger_up", "gauge", (), "1 if the last write to the store succeeded"),
-    Entry("harbor_ledger_failures_total", "counter", (), "Writes that failed; they are repeated"),
-    Entry("harbor_ledger_flush_seconds", "histogram", (), "Seconds of one write"),
-    Entry(
-        "harbor_ledger_pruned_total",
-        "counter",
-        ("reason",),
-        "Decisions removed by retention: age, size",
-    ),
-    Entry(
-        "harbor_feedback_total",
-        "counter",
-        ("outcome",),
-        "Final labels: stored, corrected, duplicate, superseded, unmatched (no decision yet)",
-    ),
+    *SHADOW,
+    *LEDGER,
 )
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

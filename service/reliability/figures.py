@@ -12,16 +12,19 @@ from service.contract.tasks import Task
 from service.ledger.labelled import Labelled, Recent
 from service.reliability.document import Accuracy, Bin, Gap, TaskReliability
 from service.reliability.promise import standing
+from service.rules import Rule
 from service.statistics.calibration import reliability
 from service.statistics.intervals import wilson
 
 BINS = 10
 
 
-def reliability_of(task: Task, recent: Recent, threshold: Threshold | None) -> TaskReliability:
+def reliability_of(
+    task: Task, recent: Recent, threshold: Threshold | None, rule: Rule
+) -> TaskReliability:
     """How well the confidences of one task, and its promise, hold.
 
-    threshold: the bundle's own; None where it has none.
+    threshold: the bundle's own; None where it has none. rule: in force, as a policy has left it.
     """
     labelled = recent.labelled
     known = set(task.labels)
@@ -32,10 +35,11 @@ def reliability_of(task: Task, recent: Recent, threshold: Threshold | None) -> T
         observed=overall.observed,
         gap=overall.gap,
         auto=_accuracy([one for one in labelled if one.decision == "auto"]),
-        labelled_share=min(1.0, len(labelled) / recent.tickets) if recent.tickets else None,
+        labelled_share=recent.share,
+        cut=recent.cut,
         unknown=sum(one.final not in known for one in labelled),
         bins=_bins(labelled),
-        promise=None if threshold is None else standing(task, recent, threshold),
+        promise=None if threshold is None else standing(task, recent, threshold, rule),
     )
 
 

@@ -1,7 +1,7 @@
 """The ledger comes in; how reliable the bundle that serves is goes out, again and again.
 
 Everything is computed from the ledger, so that it survives a restart; a bundle that takes the
-primary seat begins with its own labels alone.
+primary seat begins with its own labels alone, a policy with its own decisions.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from service.reliability.document import TaskReliability
 from service.reliability.figures import reliability_of
 
 WINDOW = 2_000
-"""Labelled decisions of a task that count, the newest ones."""
+"""Labelled decisions of a task that count, those that were labelled last."""
 EVERY_S = 60.0
 LOOK_S = 2.0
 REST = 20.0
@@ -110,7 +110,10 @@ class Watch:
         while True:
             self._swapped.clear()
             started = time.monotonic()
-            await self._read()
+            try:
+                await self._read()
+            except Exception as error:
+                self._fail(error)
             await self._pause(max(self._look_s, self._rest * (time.monotonic() - started)))
 
     async def _pause(self, pause_s: float) -> None:
@@ -148,8 +151,7 @@ class Watch:
             self._away = True
             self._lose(str(error))
         except Exception as error:
-            self._lose("the final labels could not be judged")
-            self._log.error("reliability failed", **failure(error))
+            self._fail(error)
         else:
             self._away = False
             return answer
@@ -174,6 +176,10 @@ class Watch:
             )
         self._broken = broken
 
+    def _fail(self, error: Exception) -> None:
+        self._log.error("reliability failed", **failure(error))
+        self._lose("the final labels could not be judged")
+
     def _lose(self, why_not: str) -> None:
         self._standing, self._why_not = None, why_not
         self._metrics.clear()
@@ -187,6 +193,8 @@ def _judged(bundle: Bundle, store: Store) -> dict[str, TaskReliability]:
     names = [task.name for task in bundle.tasks]
     recent, thresholds = store.labelled(bundle.digest, names, WINDOW), bundle.variant.thresholds
     return {
-        task.name: reliability_of(task, recent[task.name], thresholds.get(task.name))
+        task.name: reliability_of(
+            task, recent[task.name], thresholds.get(task.name), bundle.rules[task.name]
+        )
         for task in bundle.tasks
     }

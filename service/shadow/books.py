@@ -21,8 +21,9 @@ from service.shadow.noise import Noise
 class Surroundings:
     """What the lanes of all legacies share.
 
-    record: takes each outcome, for the ledger. clock: in seconds. spare: returns once callers leave
-    a core free; an in-process bundle waits for its turn by itself.
+    record: takes each outcome, for the ledger. clock: in seconds. spare: returns at a quiet moment,
+    and soon in any case; asked before a remote call. An in-process bundle waits for its turn by
+    itself.
     """
 
     config: ShadowConfig

@@ -99,7 +99,8 @@ def replay(
     side: Literal["incumbent", "challenger"] = role  # type: ignore[assignment]
     job = Replay(tickets, decisions, name, side, labels, translation)
     try:
-        render(run(Settings(bundle=bundle, ledger=ledger), job))
+        # HARBOR_POLICY is a server's, for its own bundle.
+        render(run(Settings(bundle=bundle, ledger=ledger, policy=None), job))
     except (ServiceError, RecordRefusedError) as error:
         _fail(error)
 

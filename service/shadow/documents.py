@@ -34,7 +34,8 @@ class LegacyAnswer(_Document):
     outcome: `compared`, `dropped` (not asked), `failed` (asked in vain) or `late` (no outcome
     within the wait; it is counted when it comes). label: in the words of the bundle that answered,
     null unless compared. confidence: null where the legacy has none. agrees: whether the label is
-    the reply's, null unless compared. reason: why it was dropped or failed.
+    the one that the bundle holds most probable, null unless compared; where costs decide, the
+    reply may give another. reason: why it was dropped or failed.
     """
 
     outcome: AnswerOutcome

@@ -50,7 +50,7 @@ class Errand:
         return self.asked.primary, self.identity
 
     def differs(self, task: str, judged: Judged) -> bool:
-        """Whether a compared label is not the reply's; False unless it was compared."""
+        """Whether a compared label is not the most probable one; False unless it was compared."""
         return judged.outcome == "compared" and judged.label != self.asked.predictions[task][0]
 
     def answer(self, task: str, judged: Judged) -> LegacyAnswer:

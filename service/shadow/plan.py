@@ -51,8 +51,9 @@ class Plan(_Frozen):
     alpha: the chance of a wrong verdict that is accepted, however often one looks. maturity_days:
     least age from which a ticket counts, with its label if it has one. A ticket that a model got
     wrong tends to be closed later; before that age its label may be missing for that very reason,
-    and the model look too good. The age grows where labels are seen to take longer; 0 counts every
-    label at once, where they come with the tickets.
+    and the model look too good. It holds for a roll-back too. The age grows where labels are seen
+    to take longer, to 60 days at most; 0 counts every label at once, where they come with the
+    tickets or in bulk.
     """
 
     legacy: str

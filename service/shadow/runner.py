@@ -55,7 +55,7 @@ class Shadow:
     ) -> None:
         """tasks: of the bundle that answers now. record: takes each outcome, for the ledger.
 
-        spare: returns once callers leave a core free.
+        spare: returns at a quiet moment, and soon in any case; asked before a remote call.
         """
         # The others may be ahead of a legacy by all that may wait for it, twice over.
         self._noise = Noise(config.window, 2 * config.queue + 256, metrics)

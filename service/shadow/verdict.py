@@ -14,6 +14,7 @@ CHECKED = {
     "feedback_bias": "The tickets with a final label differ strongly from those without one",
 }
 
+DAY_S = 86_400.0
 STRANGE = 30
 """Labels after which it is no chance that neither model was ever right."""
 BEHEADED = (
@@ -112,14 +113,31 @@ def _against(test: Test) -> tuple[str, ...]:
 
 def _open(test: Test, needed: tuple[int | None, int | None]) -> tuple[str, ...]:
     if not test.labels and test.left_out_recent:
-        return ("No ticket with a final label is old enough yet.",)
+        return ("No ticket with a final label is old enough yet.", *_age(test))
     if not test.labels:
         return ("No final label counts for this test yet.",)
     if test.labels >= STRANGE and test.counts.neither == test.labels:
         return ("No final label is one that either model gave: are they in the task's words?",)
     unproven = next(side for side in _promoting(test) if not side.proven)
     aim = f"Not yet proven: {_claim(unproven)[0].lower()}{_claim(unproven)[1:]}"
-    return (aim, _hope(*needed), *_horizon(test.mcnemar))
+    return (aim, _hope(*needed), *_horizon(test.mcnemar), *_age(test))
+
+
+def _age(test: Test) -> tuple[str, ...]:
+    """Why labels that are there do not count yet."""
+    if not test.left_out_recent:
+        return ()
+    line = (
+        f"Labels of tickets younger than {test.matured_s / DAY_S:.1f} days, "
+        f"{test.left_out_recent:,}, are there and do not count yet, for a roll-back either."
+    )
+    if test.delay_s is None:
+        return (line,)
+    return (
+        line,
+        f"That age is more than planned because decisive labels took up to "
+        f"{test.delay_s / DAY_S:.1f} days; set maturity_days: 0 where labels come in bulk.",
+    )
 
 
 def _hope(ahead: int | None, back: int | None) -> str:

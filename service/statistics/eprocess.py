@@ -1,4 +1,4 @@
-"""Wins, losses and ties as they arrive come in; evidence that may be watched at any time goes out.
+"""Wins, losses and ties, one after the other, come in; evidence to be watched at any time goes out.
 
 A ticket's difference D is 1 (a win: only the challenger was right), -1 (a loss: only the incumbent)
 or 0 (a tie). Shapes: N tickets, L looks; S is any one shape of counts.
@@ -7,9 +7,10 @@ Against "the mean of D, given the past, is at most -margin" one bets a share of 
 every ticket: it is multiplied by 1 + bet (D + margin), which under that hypothesis does not grow in
 the mean. Wealth is then a test supermartingale, and the chance that it ever reaches 1/alpha is at
 most alpha, however often one looks (Ville 1939; Waudby-Smith & Ramdas 2024, JRSS B 86,
-arXiv:2010.09686; Ramdas, Grunwald, Vovk & Shafer 2023, Statistical Science 38). Wealth is the mean
-over BETS, the method of mixtures (Howard et al. 2021, Annals of Statistics 49): it depends on the
-three counts alone.
+arXiv:2010.09686; Ramdas, Grunwald, Vovk & Shafer 2023, Statistical Science 38). That is so while
+the sequence only grows: tickets that are put in or changed afterwards make it another one. Wealth
+is the mean over BETS, the method of mixtures (Howard et al. 2021, Annals of Statistics 49): it
+depends on the three counts alone.
 """
 
 import math
@@ -101,7 +102,7 @@ def looks(n: int, most: int = 200) -> IntArray:
 def tally(difference_N: ArrayLike, looks_L: IntArray | None = None) -> Tally:
     """Counts after so many tickets; by default after every one (L = N).
 
-    difference_N: -1, 0 or 1 in the order in which the labels arrived. Raises ValueError.
+    difference_N: -1, 0 or 1 in the order in which the tickets count. Raises ValueError.
     """
     step_N = np.asarray(difference_N, dtype=np.int64)
     if np.any(np.abs(step_N) > 1):
@@ -114,7 +115,10 @@ def tally(difference_N: ArrayLike, looks_L: IntArray | None = None) -> Tally:
 def evidence(
     difference_N: ArrayLike, margin: float = 0.0, side: Side = "better", alpha: float = 0.05
 ) -> Evidence:
-    """The evidence as it was watched, label by label. Raises ValueError."""
+    """The evidence along these labels, one after the other. Raises ValueError.
+
+    What `best` and `crossed_at` say of earlier looks holds for the labels as they stand now.
+    """
     counts = tally(difference_N)
     path_N = log_wealth(counts.wins, counts.losses, counts.ties, margin, side)
     if not len(path_N):

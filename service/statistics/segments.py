@@ -46,11 +46,6 @@ class GapSegment:
     p: float
     adjusted_p: float
 
-    @property
-    def lost(self) -> int:
-        """Tickets lost on balance by the challenger: negative where it gains."""
-        return self.pairs.incumbent - self.pairs.challenger
-
 
 @dataclass(frozen=True)
 class RateSegment:

@@ -35,7 +35,10 @@ def fixed_sequence(
     twice as many, where two errors are forgiven; one start alone where the second exceeds N. Over
     simulated calibrated confidences (accuracy .88; N = 300 to 3,800; target .9, .95, .97) they
     accept 50.6 % of the tickets on average; a single strict start 47.7, three starts (1, 2, 4)
-    50.5, five 50.3. Tickets of equal confidence are accepted together.
+    50.5, five 50.3. Coarser steps, which stumble less often, also stop earlier: 50 in place of 200
+    lose .3 points, and thresholds that each accept 1.1, 1.25 or 1.5 times as many tickets as the
+    one before 1.9, 4.3 and 8.9 (with three or four starts as much). Tickets of equal confidence are
+    accepted together.
 
     confidence_N: as they will be compared with the threshold. target, level: within (0, 1). Raises
     ValueError.

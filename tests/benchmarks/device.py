@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("onnxruntime-gpu", "onnxruntime", "tokenizers", "numpy", "uvicorn")
 
@@ -20,6 +21,15 @@ def facts() -> dict[str, str]:
         "python": platform.python_version(),
         **versions(PACKAGES),
     }
+
+
+def stolen(before: Any, after: Any) -> float:
+    """Of the time for which programs wanted a core, the share in which the hypervisor gave it to
+    another machine. before, after: `psutil.cpu_times()`.
+    """
+    taken = getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)
+    ran = sum(getattr(after, kind) - getattr(before, kind) for kind in ("user", "system"))
+    return taken / (taken + ran) if taken + ran else 0.0
 
 
 def processor(path: Path = Path("/proc/cpuinfo")) -> str:

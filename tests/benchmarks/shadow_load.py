@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import psutil
 import typer
 from numpy.typing import NDArray
 
@@ -163,11 +164,14 @@ def main(
     ):
         capacity = capacity_per_s(urls[OFF], bodies)
         settle(urls[OFF])
+        before = psutil.cpu_times()
         found = measure(urls, bodies, share * capacity, rounds, slot_s)
+        stolen = device.stolen(before, psutil.cpu_times())
     facts = {
         **device.facts(),
         "capacity": f"{capacity:.0f} tickets/s",
         "load": f"{share * capacity:.0f} tickets/s",
+        "taken by the hypervisor": f"{stolen:.1%}",
         "one legacy call": f"{np.median(calls_s) * 1e3:.1f} ms (p99 {call_s * 1e3:.1f} ms)",
     }
     table.show(f"{rounds} rounds of {slot_s:g} s", HEADER, rows(found), facts)

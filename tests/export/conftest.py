@@ -11,7 +11,9 @@ from typer.testing import CliRunner, Result
 
 from export.build import build
 from export.cli import app
-from export.recalibrate import Recalibrated, Wanted, recalibrate
+from export.plan import Wanted
+from export.recalibrate import Recalibrated, recalibrate
+from export.recard import recard
 from service.contract.bundle import Calibration
 from tests.export.tiny import (
     CALIBRATION,
@@ -92,6 +94,22 @@ def promising(full_directory: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """A bundle that makes PROMISES; not to be written to."""
     directory = tmp_path_factory.mktemp("bundles") / "promising"
     build(full_directory, directory, promises=PROMISES)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def carded(promising: Path, full_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle `promising` with a fuller card; not to be written to."""
+    directory = tmp_path_factory.mktemp("bundles") / "carded"
+    recard(promising, full_directory, directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def few_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `full_directory`, with too few tickets to calibrate on for a limit of the scope."""
+    directory = tmp_path_factory.mktemp("runs") / "few"
+    tiny_full_checkpoint(directory, tickets=60)
     return directory
 
 

@@ -25,23 +25,18 @@ from training.checkpoint import load
 TASK = Task(name="queue", labels=("a", "b"))
 
 
-@pytest.fixture(scope="module")
-def carded(promising: Path, full_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle `promising` with a fuller card."""
-    directory = tmp_path_factory.mktemp("bundles") / "carded"
-    recard(promising, full_directory, directory)
-    return directory
-
-
 def card_of(bundle: Path) -> str:
     return (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
-def answers(threshold: Threshold | None = None) -> Answers:
-    """Of 40 tickets of confidence .9, 36 are right; of 40 of confidence .6, 24."""
+def answers(threshold: Threshold | None = None, outside: int = 0) -> Answers:
+    """Of 40 tickets of confidence .9, 36 are right; of 40 of confidence .6, 24. The first `outside`
+    are out of scope.
+    """
     confidence_N = np.repeat([0.9, 0.6], 40)
     labels_N = np.concatenate([np.arange(40) >= 36, np.arange(40) >= 24]).astype(np.int64)
-    return Answers(TASK, np.stack([confidence_N, 1 - confidence_N], axis=1), labels_N, threshold)
+    probabilities_NC = np.stack([confidence_N, 1 - confidence_N], axis=1)
+    return Answers(TASK, probabilities_NC, labels_N, threshold, np.arange(80) >= outside)
 
 
 def test_only_card_diagram_and_version_are_new(promising: Path, carded: Path) -> None:
@@ -70,7 +65,13 @@ def test_the_card_measures_the_test_split_with_the_bundle_s_calibration(
     accuracy = accuracy_score(labels_N, probabilities_NC.argmax(axis=1))
     section = card.partition("### category")[2].partition("### urgency")[0]
     assert f"| 100 % | {accuracy:.3f} |" in section
-    sure_N = np.round(probabilities_NC.max(axis=1), 6) >= 0.8
+    assert test.scope_N is not None
+    assert variant.scope is not None
+    inside_N = test.scope_N <= variant.scope.threshold
+    outside = int((~inside_N).sum())
+    assert outside > 0
+    assert f"By threshold ({outside} of 800 tickets are out of scope, always `human`):" in section
+    sure_N = (np.round(probabilities_NC.max(axis=1), 6) >= 0.8) & inside_N
     right = (probabilities_NC.argmax(axis=1) == labels_N)[sure_N].mean()
     assert re.search(rf"\| 0\.80 \| {right:.3f} \| .* \| {100 * sure_N.mean():.1f} % \|", section)
     assert "tickets: 800 (category), 800 (urgency)." in card
@@ -79,7 +80,7 @@ def test_the_card_measures_the_test_split_with_the_bundle_s_calibration(
         in card
     )
     assert "`suggest`: show it to an" in card
-    assert "recalibrated on other tickets" not in card
+    assert "Nothing was fitted or chosen on these tickets.\n" in card
 
 
 def test_a_bin_s_accuracy_comes_with_its_wilson_interval_and_its_tickets() -> None:
@@ -97,6 +98,15 @@ def test_a_task_s_own_thresholds_are_measured_too() -> None:
     section = confidence([answers(Threshold(auto=0.9, suggest=0.7))], recalibrated=False)
     assert "50.0 % of these tickets are `auto`, 0.0 % `suggest`, 50.0 % `human`." in section
     assert "Of the 40 `auto` ones 36 are right: 90.0 % (95 % interval 76.9 to 96.0 %)." in section
+
+
+def test_a_ticket_out_of_scope_is_never_counted_as_auto_or_suggest() -> None:
+    strange = answers(Threshold(auto=0.9, suggest=0.5), outside=30)
+    section = confidence([strange], recalibrated=False)
+    assert "12.5 % of these tickets are `auto`, 50.0 % `suggest`, 37.5 % `human`." in section
+    assert "Of the 10 `auto` ones 6 are right: 60.0 %" in section
+    assert "By threshold (30 of 80 tickets are out of scope, always `human`):" in section
+    assert "| 0.90 | 0.600 | 0.313 to 0.832 | 12.5 % |" in section
 
 
 def test_a_label_s_own_threshold_and_never_are_kept_to() -> None:
@@ -145,7 +155,10 @@ def test_the_card_of_a_recalibrated_bundle_says_that_the_tickets_are_older(
     renewed: Renewed, full_directory: Path, tmp_path: Path
 ) -> None:
     recard(renewed.directory, full_directory, tmp_path / "new")
-    assert "This bundle was recalibrated on other tickets since" in card_of(tmp_path / "new")
+    card = card_of(tmp_path / "new")
+    assert "This bundle was recalibrated since" in card
+    assert "unless they were among those that it was recalibrated on" in card
+    assert "Nothing was fitted or chosen on these tickets." not in card
     assert read_manifest(tmp_path / "new").version == f"{renewed.made.version}+card"
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from export.cli import app
@@ -13,10 +14,23 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_build_writes_the_bundle_and_reports_parity(rebuilt: Rebuilt) -> None:
     assert rebuilt.result.exit_code == 0, rebuilt.result.output
     assert "parity: 1046 texts of 2 to 32 tokens" in rebuilt.result.output
     assert read_manifest(rebuilt.directory).version == "2026.11.22-1"
+
+
+@pytest.mark.slow
+def test_build_says_what_the_tickets_did_not_suffice_for_and_so_does_the_card(
+    few_directory: Path, tmp_path: Path
+) -> None:
+    result = run("build", few_directory, tmp_path / "new")
+    assert result.exit_code == 0, result.output
+    assert "no ticket is told to be out of scope" in result.output
+    assert ", of a scope score: " in result.output
+    card = (tmp_path / "new" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "\n## Left out\n\n- no ticket is told to be out of scope" in card
 
 
 def test_build_into_an_existing_directory_fails_with_one_line(
@@ -79,7 +93,9 @@ def test_a_promises_file_with_an_unknown_key_fails_with_one_line(
 def test_recalibrate_writes_a_bundle_and_says_what_it_did_and_how_long_it_took(
     promising: Path, labelled: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "promises.yaml").write_text("urgency: {coverage: 0.6}\n", encoding="utf-8")
+    (tmp_path / "promises.yaml").write_text(
+        "urgency: {coverage: 0.6}\ncategory: {coverage: 0.9}\n", encoding="utf-8"
+    )
     result = run(
         "recalibrate", promising, labelled, tmp_path / "new", "--tasks", "urgency, ",
         "--promises", tmp_path / "promises.yaml", "--traffic", labelled, "--version", "desk-2",
@@ -87,8 +103,10 @@ def test_recalibrate_writes_a_bundle_and_says_what_it_did_and_how_long_it_took(
     assert result.exit_code == 0, result.output
     for part in (
         "labelled.csv: 700 tickets of 700 rows",
+        "the promises for category are not used: --tasks leaves it out",
+        "model.fp32.onnx: the limit of the scope stays: what the other tasks promise",
+        "task urgency: P0 0.",
         "warning: the labelled tickets must be ones that the model was not trained on",
-        "task urgency: P0 ",
         "of 700 labelled tickets kept",
         "model.fp32.onnx, urgency: temperature",
         "model.fp32.onnx: urgency is `auto` from",
@@ -96,7 +114,15 @@ def test_recalibrate_writes_a_bundle_and_says_what_it_did_and_how_long_it_took(
         "is as it was; this took",
     ):
         assert part in result.output
-    assert read_manifest(tmp_path / "new").version == "desk-2"
+    manifest = read_manifest(tmp_path / "new")
+    assert manifest.version == "desk-2"
+    assert manifest.metrics["promises"] == {
+        "category": {"precision": 0.9, "suggest": 0.7},
+        "urgency": {"coverage": 0.6},
+    }
+    card = (tmp_path / "new" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "- model.fp32.onnx: the limit of the scope stays" in card
+    assert "A promise takes the estimated shares as exact" in card
 
 
 def test_recalibrate_refuses_with_one_line_and_keeps_the_bundle(

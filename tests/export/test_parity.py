@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto
 
 from export.errors import ParityError
 from export.parity import (
@@ -20,19 +20,9 @@ from export.parity import (
 from export.texts import Desk
 from service.contract.ticket import render
 from service.engine.session import Session
+from tests.export.desk import altered
 from tests.export.tiny import LIMIT, TASKS
 from training.checkpoint import Checkpoint, load
-
-
-def altered(sealed: Path, directory: Path, name: str, by: float) -> Session:
-    """The bundle's graph with one value of the named initialiser moved."""
-    model: ModelProto = onnx.load(sealed / "model.fp32.onnx")
-    (tensor,) = (entry for entry in model.graph.initializer if entry.name == name)
-    values = numpy_helper.to_array(tensor).copy()
-    values.flat[1] += by
-    tensor.CopyFrom(numpy_helper.from_array(values, name))
-    onnx.save(model, directory / "graph.onnx")
-    return Session.open(directory / "graph.onnx", TASKS, "cpu", threads=1)
 
 
 def test_the_checkpoint_s_own_graph_passes_over_a_thousand_texts_of_all_lengths(

@@ -72,6 +72,22 @@ def test_a_proxys_answer_is_no_problem_document() -> None:
         client.route("x")
 
 
+def test_reliability_can_be_asked_for(client: HarborClient) -> None:
+    with pytest.raises(Refused, match="ledger_unavailable: the ledger is off"):
+        client.reliability()
+    nothing = {"n": 0, "expected": None, "observed": None, "gap": None}
+    task = {**nothing, "auto": nothing, "labelled_share": None, "unknown": 0, "bins": []}
+    document = {
+        "bundle": {"version": "1", "digest": "sha256:1"},
+        "at": "2026-01-01T00:00:00Z",
+        "window": 2000,
+        "tasks": {"queue": {**task, "promise": None}},
+    }
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=document))
+    with HarborClient("http://desk", transport=transport) as asked:
+        assert asked.reliability().tasks["queue"].n == 0
+
+
 def test_a_set_can_be_asked_for(client: HarborClient) -> None:
     reply = client.route(**TICKET, sets="lac", sets_per_label=True)
     assert {one.set for one in reply.predictions.values()} == {None}

@@ -13,7 +13,10 @@ from onnx import helper
 from service.contract.bundle import MANIFEST, SUMS, TOKENIZER
 from service.contract.promises import Scope
 from service.contract.tasks import Task
+from service.contract.ticket import render
+from service.contract.tokens import pad
 from service.engine.providers import has_driver
+from service.engine.session import Session
 from service.errors import BundleRefused, ProviderMissing
 from service.opening import open_bundle
 from service.settings import Settings
@@ -223,6 +226,37 @@ def test_a_scope_score_that_does_not_keep_the_contract_is_refused(
     with pytest.raises(BundleRefused) as refusal:
         open_bundle(bundle, _settings(bundle))
     assert cause in str(refusal.value)
+
+
+def _score_golden(bundle: Path, factor: float) -> None:
+    """Golden tickets with the scores that the graph gives, times `factor`."""
+    tokenizer = open_bundle(bundle, _settings(bundle)).tokenizer
+    session = Session.open(bundle / GRAPH, DEFAULT_TASKS, "cpu", threads=1)
+    golden = json.loads((bundle / GOLDEN).read_text(encoding="utf-8"))
+    for ticket in golden["tickets"]:
+        tokens = tokenizer.encode(render(ticket["subject"], ticket["body"]))
+        scope_B = session.run(*pad([tokens], tokenizer.pad_id)).scope_B
+        assert scope_B is not None
+        ticket["scope"] = float(scope_B[0]) * factor
+    (bundle / GOLDEN).write_text(json.dumps(golden), encoding="utf-8")
+    reseal(bundle)
+
+
+def test_a_scope_score_must_be_the_golden_one_where_there_is_one(
+    scoped: Path, sound: Path, tmp_path: Path
+) -> None:
+    bundle = Path(shutil.copytree(scoped, tmp_path / "bundle"))
+    _score_golden(bundle, 1.0005)
+    assert open_bundle(bundle, _settings(bundle)).variant.scope == SCOPE
+    _score_golden(bundle, 1.01)
+    rule = r"golden ticket 0 of golden\.fp32\.json: scope_score is .*, must be"
+    with pytest.raises(BundleRefused, match=rule):
+        open_bundle(bundle, _settings(bundle))
+    without = Path(shutil.copytree(sound, tmp_path / "without"))
+    shutil.copyfile(bundle / GOLDEN, without / GOLDEN)
+    reseal(without)
+    with pytest.raises(BundleRefused, match=r"has no output scope_score, golden\.fp32\.json"):
+        open_bundle(without, _settings(without))
 
 
 def test_a_graph_may_give_a_scope_score_that_the_manifest_has_no_threshold_for(

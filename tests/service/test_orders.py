@@ -128,6 +128,7 @@ def test_an_order_without_token_evidence_or_reason_is_refused_in_one_line(
         assert line.startswith(f"harbor-serve: {code}: ")
 
 
+@pytest.mark.slow
 def test_seats_change_and_change_back(desk: tuple[Server, Path]) -> None:
     server, _ = desk
     done = run(server, "promote", "--force", "--reason", "a drill", "--by", "ada")

@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli import app
+from service.contract.promises import Threshold
 from service.errors import BundleRefused, PolicyRefused
 from service.opening import open_bundle
 from service.policy import read_policy
+from service.rules import NEVER
 from service.server import reload
 from service.settings import Settings
 from tests.service.desk import TICKET, serving
@@ -137,6 +139,21 @@ def test_a_bundle_in_shadow_may_lack_a_task_of_the_policy(tmp_path: Path, write:
     assert set(open_bundle(bundle, settings, in_shadow=True).rules) == {"category"}
     with pytest.raises(BundleRefused, match=r"may name category, found queue"):
         open_bundle(bundle, settings)
+
+
+def test_of_a_bundle_in_shadow_nothing_is_auto_where_the_policy_does_not_fit(
+    tmp_path: Path, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = write_bundle(tmp_path / "old", thresholds={"category": Threshold(auto=0.0)})
+    policy = write("queue: {auto: 0.99}\ncategory: {costs: {spam: {billing: 2}}, human: 1}")
+    opened = open_bundle(bundle, _settings(bundle, policy), in_shadow=True)
+    assert opened.rules["category"].auto_C == (NEVER,) * 3
+    assert opened.rules["queue"].promise is None
+    said = [record.getMessage() for record in caplog.records]
+    assert [("queue.auto" in one, "category.costs" in one) for one in said] == [
+        (False, True),
+        (True, False),
+    ]
 
 
 async def test_a_swap_takes_the_policy_anew_and_one_that_does_not_fit_changes_nothing(

@@ -1,7 +1,6 @@
 """Reliability from final labels: the figures, the promise's standing, the evidence behind it."""
 
 import json
-import math
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,11 @@ from service.contract.promises import (
 )
 from service.contract.tasks import Task
 from service.ledger.labelled import Labelled, Recent, Said
-from service.reliability.betting import Counted, bounds, counted, log_wealth
+from service.policy import TaskPolicy
 from service.reliability.document import PromiseStanding
 from service.reliability.figures import reliability_of
-from service.reliability.promise import is_promised, standing
-from service.statistics import eprocess
+from service.reliability.promise import standing
+from service.rules import Rule, rule_of
 from service.statistics.intervals import wilson
 
 TASK = Task(name="queue", labels=("a", "b", "c"))
@@ -46,11 +45,16 @@ def _rows(right: int, wrong: int, decision: str = "auto", confidence: float = 0.
     rows = tuple(
         Labelled("a", confidence, decision, float(at), final) for at, final in enumerate(finals)
     )
-    return Recent(rows, rows, len(rows))
+    return Recent(rows, rows, share=1.0)
 
 
-def _standing(recent: Recent, threshold: Threshold) -> PromiseStanding:
-    found = standing(TASK, recent, threshold)
+def _rule(threshold: Threshold | None, **asked: Any) -> Rule:
+    line = TaskPolicy.model_validate(asked) if asked else None
+    return rule_of(TASK, threshold, (), line)
+
+
+def _standing(recent: Recent, threshold: Threshold, **asked: Any) -> PromiseStanding:
+    found = standing(TASK, recent, threshold, _rule(threshold, **asked))
     assert found is not None
     return found
 
@@ -61,8 +65,9 @@ def test_expected_observed_and_gap_are_of_the_labelled_tickets() -> None:
         Labelled("a", 0.7, "auto", 2.0, "b"),
         Labelled("b", 0.6, "suggest", 3.0, "nowhere"),
     )
-    found = reliability_of(TASK, Recent(labelled, labelled, tickets=12), None)
-    assert (found.n, found.unknown, found.labelled_share) == (3, 1, 0.25)
+    recent = Recent(labelled, labelled, share=0.25, cut=True)
+    found = reliability_of(TASK, recent, None, _rule(None))
+    assert (found.n, found.unknown, found.labelled_share, found.cut) == (3, 1, 0.25, True)
     assert found.expected == pytest.approx(2.2 / 3)
     assert found.observed == pytest.approx(1 / 3)
     interval = wilson(1, 3)
@@ -75,7 +80,8 @@ def test_expected_observed_and_gap_are_of_the_labelled_tickets() -> None:
 
 
 def test_without_a_label_nothing_is_claimed() -> None:
-    found = reliability_of(TASK, Recent(), _threshold("precision", 0.9))
+    threshold = _threshold("precision", 0.9)
+    found = reliability_of(TASK, Recent(), threshold, _rule(threshold))
     assert (found.n, found.expected, found.observed, found.gap, found.bins) == (
         0,
         None,
@@ -95,14 +101,14 @@ def test_the_bins_hold_equally_many_tickets_from_the_least_confident_on() -> Non
         Labelled("a", float(sure), "auto", 0.0, "a" if rng.random() < sure else "b")
         for sure in rng.uniform(0.3, 1.0, size=200)
     )
-    bins = reliability_of(TASK, Recent(rows, rows, 200), None).bins
+    bins = reliability_of(TASK, Recent(rows, rows), None, _rule(None)).bins
     assert [one.n for one in bins] == [20] * 10
     assert [one.confidence for one in bins] == sorted(one.confidence for one in bins)
     assert all(one.low <= one.accuracy <= one.high for one in bins)
 
 
 def test_the_gap_s_interval_holds_the_true_gap_as_often_as_it_says() -> None:
-    rng, held, runs = np.random.default_rng(1), 0, 200
+    rng, held, runs = np.random.default_rng(1), 0, 100
     for _ in range(runs):
         sure_N = rng.uniform(0.5, 1.0, size=150)
         right_N = rng.random(150) < sure_N - 0.1
@@ -110,33 +116,65 @@ def test_the_gap_s_interval_holds_the_true_gap_as_often_as_it_says() -> None:
             Labelled("a", float(sure), "auto", 0.0, "a" if right else "b")
             for sure, right in zip(sure_N, right_N, strict=True)
         )
-        gap = reliability_of(TASK, Recent(rows, rows, 150), None).gap
+        gap = reliability_of(TASK, Recent(rows, rows), None, _rule(None)).gap
         held += gap is not None and gap.low <= 0.1 <= gap.high
     assert held / runs >= 0.95
 
 
 @pytest.mark.parametrize(
-    ("said", "promised"),
+    ("threshold", "asked"),
     [
-        (Said("a", 0.5, "auto"), True),
-        (Said("a", 0.4, "auto"), False),
-        (Said("a", 0.9, "suggest"), False),
-        (Said("b", 0.8, "auto"), False),
-        (Said("b", 0.9, "auto"), True),
-        (Said("c", 1.0, "auto"), False),
+        (_threshold("coverage", 0.8), {"auto": 0.95}),
+        (_threshold("cost", high=0.5, costs=COSTS), {"auto": 0.95}),
+        (_threshold("precision", 0.97), {"auto": 0.3, "may_loosen": True}),
+        (_threshold("precision", 0.97), {"human": 3.0, "costs": {"default": 1.0}}),
+        (_threshold("precision", 0.97), {"choose": "expected_cost", "costs": {"default": 1.0}}),
     ],
 )
-def test_auto_that_a_policy_loosened_is_no_promise(said: Said, promised: bool) -> None:
-    threshold = Threshold(auto=0.5, by_label={"b": 0.9, "c": None})
-    assert is_promised(said, threshold) == promised
+def test_where_a_policy_leaves_no_promise_none_is_checked(
+    threshold: Threshold, asked: dict[str, Any]
+) -> None:
+    recent = _rows(0, 50, "suggest")
+    assert standing(TASK, recent, threshold, _rule(threshold, **asked)) is None
+    assert standing(TASK, recent, threshold, _rule(threshold)) is not None
+
+
+def _then(*parts: tuple[str, float, int]) -> Recent:
+    """So many decisions of each kind, one after the other: (decision, confidence, how many)."""
+    kinds = [part[:2] for part in parts for _ in range(part[2])]
+    rows = tuple(Labelled("a", sure, kind, float(at), "a") for at, (kind, sure) in enumerate(kinds))
+    return Recent(rows, rows)
+
+
+def test_what_a_tighter_policy_held_back_breaks_no_promise_once_it_is_gone() -> None:
+    before, now = ("suggest", 0.9, 300), ("auto", 0.9, 40)
+    coverage, cost = _threshold("coverage", 0.8), _threshold("cost", high=0.5, costs=COSTS)
+    for threshold in (coverage, cost):
+        found = _standing(_then(before, now), threshold)
+        assert (found.n, found.broken) == (40, False)
+    # Below the threshold, out of scope: what the bundle alone says counts from the start.
+    own = _then(("human", 0.9, 5), ("suggest", 0.4, 5), ("human", 0.4, 5), now)
+    assert _standing(own, _threshold("coverage", 0.8)).n == 55
+
+
+def test_a_policy_that_tightens_a_broken_promise_begins_anew() -> None:
+    wrong = tuple(Labelled("a", 0.6, "auto", float(at), "b") for at in range(60))
+    right = tuple(Labelled("a", 0.95, "auto", 100.0 + at, "a") for at in range(30))
+    rows = (*wrong, *right)
+    threshold = _threshold("precision", 0.9)
+    assert _standing(Recent(rows, rows), threshold).broken
+    after = _standing(Recent(rows, rows), threshold, auto=0.95)
+    assert (after.n, after.observed, after.broken) == (30, 1.0, False)
+    # A decision that nobody has labelled yet says as well when the policy came.
+    late = Recent(right, (*right, Said("a", 0.6, "auto", 110.0)))
+    assert _standing(late, threshold, auto=0.95).n == 19
 
 
 def test_precision_is_of_labelled_auto_and_coverage_of_all_tickets() -> None:
     recent = _rows(30, 10)
     recent = Recent(
         (*recent.labelled, *_rows(0, 50, "human").labelled),
-        (*recent.told, *(Said("a", 0.9, "human") for _ in range(60))),
-        90,
+        (*recent.told, *(Said("a", 0.9, "human", 50.0) for _ in range(60))),
     )
     precision = _standing(recent, _threshold("precision", 0.9))
     assert (precision.n, precision.observed, precision.target) == (40, 0.75, 0.9)
@@ -172,72 +210,12 @@ def test_a_cost_promise_is_broken_where_labels_cost_more_than_was_promised() -> 
 
 def test_an_agent_s_decision_and_an_unknown_label_have_their_cost() -> None:
     threshold = _threshold("cost", high=0.5, costs=COSTS)
-    assert _standing(_rows(4, 0, "suggest"), threshold).observed == pytest.approx(3.0)
+    unsure = _rows(4, 0, "suggest", confidence=0.4)
+    assert _standing(unsure, threshold).observed == pytest.approx(3.0)
     unknown = (Labelled("a", 0.9, "auto", 0.0, "nowhere"),)
-    assert _standing(Recent(unknown, unknown, 1), threshold).observed == pytest.approx(8.0)
+    assert _standing(Recent(unknown, unknown), threshold).observed == pytest.approx(8.0)
 
 
 def test_what_cannot_be_checked_has_no_standing() -> None:
-    assert standing(TASK, _rows(1, 1), Threshold(auto=0.5)) is None
-    assert standing(TASK, _rows(1, 1), _threshold("cost")) is None
-
-
-@pytest.mark.parametrize("target", [0.5, 0.9, 0.97])
-def test_of_right_and_wrong_the_wealth_is_the_e_process_s(target: float) -> None:
-    for right, wrong in [(0, 0), (10, 0), (0, 4), (300, 30)]:
-        expected = eprocess.log_wealth(right, 0, wrong, -target, "worse")
-        found = log_wealth(Counted(np.array([0.0, 1.0]), np.array([right, wrong])), 1 - target)
-        assert found == pytest.approx(float(expected), abs=1e-9)
-
-
-def test_a_bound_is_the_mean_that_the_wealth_has_just_not_refuted() -> None:
-    seen = counted(np.random.default_rng(0).choice([0.0, 0.2, 1.0], size=300))
-    found = bounds(seen, ALPHA)
-    assert log_wealth(seen, found.low) == pytest.approx(-math.log(ALPHA), abs=1e-6)
-    assert log_wealth(seen.mirrored, 1 - found.high) == pytest.approx(-math.log(ALPHA), abs=1e-6)
-
-
-def test_values_and_means_outside_of_0_and_1_are_refused() -> None:
-    with pytest.raises(ValueError, match="values must lie within 0 and 1"):
-        counted([0.5, 1.5])
-    with pytest.raises(ValueError, match=r"the mean must lie within 0 and 1, found 1\.5"):
-        log_wealth(counted([0.5]), 1.5)
-
-
-def _raised_at(precision: float, target: float, seed: int) -> list[float]:
-    """Labels at which `broken` is first seen in each of 500 runs, looking after every label."""
-    wrong_RN = np.cumsum(np.random.default_rng(seed).random((500, 1_500)) >= precision, axis=1)
-    right_RN = np.arange(1, 1_501) - wrong_RN
-    # The wealth of all runs at once; a test above says that it is the same.
-    wealth_RN = eprocess.log_wealth(right_RN, 0, wrong_RN, -target, "worse")
-    raised_RN = wealth_RN >= -math.log(ALPHA)
-    first_R = np.where(raised_RN.any(axis=1), raised_RN.argmax(axis=1) + 1, np.inf)
-    return [float(first) for first in first_R]
-
-
-@pytest.mark.parametrize("target", [0.9, 0.97])
-def test_a_promise_kept_exactly_is_seldom_called_broken_however_often_one_looks(
-    target: float,
-) -> None:
-    raised = _raised_at(target, target, seed=3)
-    assert sum(math.isfinite(at) for at in raised) / len(raised) <= ALPHA
-
-
-@pytest.mark.parametrize(("target", "labels"), [(0.9, 400), (0.97, 200)])
-def test_a_drop_of_five_points_is_seen_within_some_hundreds_of_labels(
-    target: float, labels: int
-) -> None:
-    raised = _raised_at(target - 0.05, target, seed=4)
-    assert np.median(raised) <= labels
-    assert max(raised) <= 1_500
-
-
-def test_costs_that_are_as_promised_are_seldom_called_broken() -> None:
-    rng, runs, raised = np.random.default_rng(5), 100, 0
-    values, chances = np.array([0.0, 1 / 8, 1.0]), np.array([0.7, 0.28, 0.02])
-    mean = float(values @ chances)
-    for _ in range(runs):
-        drawn = rng.choice(3, size=1_000, p=chances)
-        counts = np.array([np.cumsum(drawn == value)[19::20] for value in range(3)]).T
-        raised += any(log_wealth(Counted(values, now), mean) >= -math.log(ALPHA) for now in counts)
-    assert raised / runs <= ALPHA
+    for threshold in (Threshold(auto=0.5), _threshold("cost")):
+        assert standing(TASK, _rows(1, 1), threshold, _rule(threshold)) is None

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.contract.bundle import Variant
 from service.contract.promises import Promise, Threshold
 from service.contract.tasks import Task
 from service.decisions import decide
-from service.policy import TaskPolicy
-from service.rules import Rule, rule_of
+from service.policy import Policy, TaskPolicy
+from service.rules import NEVER, Rule, rule_of, rules_of
 from tests.service.promised import COVERAGE, LEAST_COST, PRECISION, costs, promised
 
 TASK = Task(name="urgency", labels=("P0", "P1", "P2"), kind="ordinal")
@@ -111,7 +112,47 @@ def test_a_label_that_is_expected_to_cost_more_than_an_agent_is_not_auto() -> No
     cheap = decide(rule, np.array([0.05, 0.95, 0.0], np.float32))
     assert (dear.label, dear.decision) == ("P1", "suggest")
     assert (cheap.label, cheap.decision) == ("P1", "auto")
-    assert (rule.promise, rule.chooses) == ("tightened", None)
+    assert (rule.promise, rule.chooses) == (None, None)
+
+
+def test_costs_that_keep_a_label_from_being_auto_leave_no_promise_whatever_else_is_raised() -> None:
+    # Right with 0.96 at every confidence: what costs leave over may well be the wrong ones.
+    assert _under(promised(), auto=0.95, costs=PAGES, human=3).promise is None
+    assert _under(promised(), costs=PAGES, human=3, suggest=0.6).promise is None
+    loose = _under(promised(), auto=0.5, costs=PAGES, human=3, may_loosen=True)
+    assert loose.promise == "loosened"
+
+
+def test_a_line_that_does_not_fit_leaves_nothing_auto_where_somebody_hears_of_it() -> None:
+    variant = Variant.model_construct(thresholds={"urgency": promised(auto=0.5)}, sets={})
+    line = TaskPolicy.model_validate({"costs": {"P9": {"P1": 2}}, "human": 1})
+    policy = Policy("p.yaml", "sha256:1", {"urgency": line, "mood": line})
+    heard: list[str] = []
+    rule = rules_of((TASK,), variant, policy, lambda error: heard.append(str(error)))["urgency"]
+    assert (rule.auto_C, rule.suggest, rule.promise) == ((NEVER,) * 3, 0.5, None)
+    assert heard == ["urgency.costs: costs may name P0, P1, P2, found P9"]
+    with pytest.raises(ValueError, match=r"urgency\.costs"):
+        rules_of((TASK,), variant, policy)
+
+
+@pytest.mark.parametrize(
+    ("said", "allowed"),
+    [
+        (("P1", 0.9, "auto"), True),
+        (("P1", 0.89, "auto"), False),
+        (("P1", 0.95, "suggest"), False),
+        (("P1", 0.7, "suggest"), True),
+        (("P1", 0.4, "suggest"), False),
+        (("P1", 0.95, "human"), True),
+        (("P0", 1.0, "auto"), False),
+        (("P0", 0.7, "suggest"), True),
+        (("P9", 1.0, "auto"), False),
+    ],
+)
+def test_a_decision_is_told_from_one_of_another_rule(
+    said: tuple[str, float, str], allowed: bool
+) -> None:
+    assert rule_of(TASK, promised(auto=0.9, by_label={"P0": None})).allows(*said) == allowed
 
 
 def test_a_right_label_costs_nothing_and_others_the_default() -> None:
@@ -187,6 +228,8 @@ def test_no_policy_makes_auto_what_the_bundle_alone_would_not_unless_it_says_so(
         return
     probabilities = (np.array(row) / sum(row)).astype(np.float32)
     alone, found = (decide(one, probabilities) for one in (rule_of(TASK, threshold), rule))
+    if rule.price_CC is None:
+        assert rule.allows(found.label, found.confidence, found.decision)
     if found.decision == "auto" and alone.decision != "auto":
         assert (asked["may_loosen"], found.promise) == (True, "loosened")
     if found.promise in ("kept", "tightened"):

@@ -1,10 +1,12 @@
 """The measures that a report gives."""
 
 import numpy as np
+import pytest
 
 from service.contract.tasks import Task
-from tests.training.calibration.simulated import simulate
+from tests.training.calibration.simulated import QUEUE, simulate
 from training.calibration.fit import calibrated, fit_temperature, temperature_calibration
+from training.calibration.measures import measures
 from training.data.dataset import UNLABELLED
 from training.evaluate import macro_f1, measure
 
@@ -28,6 +30,12 @@ def test_unlabelled_tickets_do_not_count() -> None:
     assert found["n"] == 3
     assert found["accuracy"] == found["macro_f1"] == found["qwk"] == 1.0
     assert measure(task, scores, np.full(4, UNLABELLED)) == {"n": 0.0}
+
+
+def test_scores_are_measured_by_their_softmax() -> None:
+    simulated = simulate(300, classes=3, seed=2)
+    found = measure(QUEUE, simulated.logits, simulated.labels)
+    assert found == pytest.approx(measures(QUEUE, simulated.probabilities, simulated.labels))
 
 
 def test_macro_f1_is_the_mean_over_primary_tasks_with_labels() -> None:

@@ -19,7 +19,14 @@ from tests.training.desk import silent, tiny_config, write_desk
 from training.checkpoint import load, load_facts
 from training.conclude import calibrate, conclude
 from training.config import dump_config
-from training.errors import CheckpointError, ConfigError, DataError, LossError, TrainingError
+from training.errors import (
+    AnswerError,
+    CheckpointError,
+    ConfigError,
+    DataError,
+    LossError,
+    TrainingError,
+)
 from training.evaluate import predict
 from training.record import read_events
 from training.run import start, train
@@ -49,6 +56,8 @@ def test_a_run_learns_what_the_words_say(finished: Path) -> None:
     assert category["uncalibrated"]["accuracy"] > category["majority"]["accuracy"] + 0.1
     assert set(report["tasks"]["urgency"]) == {"test", "uncalibrated", "majority", "tfidf"}
     assert "qwk" in report["tasks"]["urgency"]["test"]
+    for found in report["tasks"].values():
+        assert all(found[model].keys() == found["test"].keys() for model in ("majority", "tfidf"))
     assert report["splits"]["train"]["rows"] == report["tickets"]["train"]
 
 
@@ -84,6 +93,14 @@ def test_a_calibration_from_few_tickets_is_said_to_be_rough(finished: Path) -> N
     calibrate(facts.tasks, kept["calibration"], offsets, listener)
     rough = [line for line in said if "is rough" in line]
     assert [line.split(":")[0] for line in rough] == ["task category", "task urgency"]
+
+
+def test_a_network_that_says_no_number_is_not_calibrated(finished: Path) -> None:
+    facts, kept = load_facts(finished / "checkpoint")
+    offsets = {name: np.array(offset) for name, offset in facts.offsets.items()}
+    kept["calibration"].logits["urgency"][:] = np.nan
+    with pytest.raises(AnswerError, match="task urgency: every logit must be finite"):
+        calibrate(facts.tasks, kept["calibration"], offsets, silent())
 
 
 def test_a_checkpoint_keeps_what_the_network_said_to_tickets_it_did_not_learn(

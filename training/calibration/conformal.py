@@ -9,7 +9,7 @@ from service.contract.promises import SetRule
 from service.contract.tasks import Task
 from service.statistics.conformal import SCORES, conformal_quantile
 from training.calibration.fit import FloatArray, IntArray
-from training.calibration.thresholds import check_labels
+from training.calibration.refusals import check_labels
 
 
 def set_rules(

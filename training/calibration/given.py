@@ -56,15 +56,15 @@ class Given:
         return np.array(self.costs.matrix)[self.labels_N, self.chosen_N]
 
     def from_each(
-        self, amount_N: FloatArray | BoolArray
+        self, amount_N: FloatArray | BoolArray, some_N: BoolArray | None = None
     ) -> tuple[FloatArray, IntArray, FloatArray]:
-        """Of the tickets in scope: distinct confidences (K,), highest first; the tickets from each
-        on; their sum of `amount`.
+        """Of those of these tickets that are in scope: distinct confidences (K,), highest first;
+        the tickets from each on; their sum of `amount`. some_N: None for all.
         """
-        inside_N = self.inside_N
-        distinct_K, place_N = np.unique(-self.confidence_N[inside_N], return_inverse=True)
+        asked_N = self.inside_N if some_N is None else some_N & self.inside_N
+        distinct_K, place_N = np.unique(-self.confidence_N[asked_N], return_inverse=True)
         count_K = np.bincount(place_N)
-        sum_K = np.bincount(place_N, weights=amount_N[inside_N])
+        sum_K = np.bincount(place_N, weights=amount_N[asked_N])
         return -distinct_K, np.cumsum(count_K), np.cumsum(sum_K)
 
     def shown(self, some_N: BoolArray, target: float, level: float) -> float | None:

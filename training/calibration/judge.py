@@ -15,13 +15,14 @@ import numpy as np
 from service.contract.bundle import Calibration
 from service.contract.promises import Scope, SetRule, Threshold
 from service.contract.tasks import Task
+from service.statistics.choice import DECIMALS
 from service.statistics.conformal import conformal_quantile
 from training.calibration.conformal import set_rules
 from training.calibration.evidence import BoolArray
 from training.calibration.fit import FloatArray, IntArray
 from training.calibration.measures import Measures, measures
 from training.calibration.promises import Promises
-from training.calibration.selection import Selected, select
+from training.calibration.selection import Selected, check_finite, select
 from training.calibration.thresholds import threshold
 from training.data.dataset import UNLABELLED
 from training.errors import PromiseRefused
@@ -68,19 +69,21 @@ def judge(
     promises: Promises | None,
     offsets: Mapping[str, Sequence[float] | FloatArray] | None = None,
     scope_method: ScopeMethod | None = None,
+    kept_scope: Scope | None = None,
 ) -> Judged:
     """What the tickets of one split show. promises: None promises nothing.
 
     offsets: by task, what takes the class weights of training back (see `priors.offset`).
-    Raises PromiseRefused where the tickets cannot show a promise, ConfigError where one names a
-    task or a label that is not there.
+    scope_method: sets the limit of the scope anew on these tickets. kept_scope: a limit that stays
+    as it is, and decides in place of a new one which tickets are in scope. Raises PromiseRefused
+    where the tickets cannot show a promise, ConfigError where one names a task or a label that is
+    not there, AnswerError where a logit is not finite.
     """
     wanted = promises or Promises()
     wanted.check(tasks)
-    scope = _scope(predictions.scope_N, wanted.scope, scope_method)
-    inside_N = np.ones(len(predictions), dtype=bool)
-    if isinstance(scope, Scope) and predictions.scope_N is not None:
-        inside_N = predictions.scope_N <= scope.threshold
+    scope = kept_scope or scope_of(predictions, wanted, scope_method)
+    limit = None if isinstance(scope, str) else scope
+    inside_N = _inside(predictions, limit)
     found = {task.name: _one(task, predictions, inside_N, wanted, offsets or {}) for task in tasks}
     said = [*(one.sets for one in found.values()), scope]
     return Judged(
@@ -88,7 +91,7 @@ def judge(
         quality={name: one.quality for name, one in found.items()},
         thresholds={name: one.threshold for name, one in found.items() if one.threshold},
         sets={name: one.sets for name, one in found.items() if not isinstance(one.sets, str)},
-        scope=None if isinstance(scope, str) else scope,
+        scope=limit,
         candidates={name: one.selected.candidates for name, one in found.items()},
         notes=tuple(one for one in said if isinstance(one, str)),
     )
@@ -102,6 +105,7 @@ def _one(
     offsets: Mapping[str, Sequence[float] | FloatArray],
 ) -> _One:
     logits_NC, labels_N = predictions.labelled(task.name)
+    check_finite(task.name, logits_NC)
     offset_C = offsets.get(task.name)
     selected = select(logits_NC, labels_N, None if offset_C is None else np.asarray(offset_C))
     crossed_NC = selected.probabilities_NC
@@ -130,24 +134,50 @@ def _sets(
         return f"{rule}: {refused}"
 
 
-def _scope(
-    scope_N: FloatArray | None, kept: float, method: ScopeMethod | None
+def scope_of(
+    predictions: Predictions, promises: Promises, method: ScopeMethod | None
 ) -> Scope | str | None:
-    """The limit, why there is none, or nothing where the network has no score."""
-    if scope_N is None or method is None:
+    """The limit that keeps `promises.scope` of these tickets, why there is none, or None where the
+    network has no score.
+    """
+    if predictions.scope_N is None or method is None:
         return None
-    limit = conformal_quantile(scope_N, kept)
-    if len(scope_N) < LEAST_FOR_SCOPE or limit is None:
+    kept, scores_N = promises.scope, _rounded(predictions.scope_N)
+    limit = conformal_quantile(scores_N, kept)
+    if len(scores_N) < LEAST_FOR_SCOPE or limit is None:
         return (
             f"no ticket is told to be out of scope: to keep {kept} of those like the training "
-            f"tickets needs {_least_for_scope(kept)} tickets, found {len(scope_N)}"
+            f"tickets needs {_least_for_scope(kept)} tickets, found {len(scores_N)}"
         )
     return Scope(
         method=method,
         threshold=limit,
-        kept=float((scope_N <= limit).mean()),
-        tickets=len(scope_N),
+        kept=float((scores_N <= limit).mean()),
+        tickets=len(scores_N),
     )
+
+
+def inside(scope_N: FloatArray, scope: Scope | None) -> BoolArray:
+    """Which tickets (N,) are in scope: all without a limit. scope_N: their scores.
+
+    They are compared as the service compares them, see `service.routing.judge_scope`.
+    """
+    if scope is None:
+        return np.ones(len(scope_N), dtype=bool)
+    return np.asarray(_rounded(scope_N) <= scope.threshold)
+
+
+def _inside(predictions: Predictions, scope: Scope | None) -> BoolArray:
+    if predictions.scope_N is not None:
+        return inside(predictions.scope_N, scope)
+    if scope is not None:
+        raise ValueError("a limit of the scope needs the tickets' scores, found none")
+    return np.ones(len(predictions), dtype=bool)
+
+
+def _rounded(scope_N: FloatArray) -> FloatArray:
+    """To six decimals, as the reply has the scores. In float32 the sixth would not be one."""
+    return np.round(np.asarray(scope_N, dtype=np.float64), DECIMALS)
 
 
 def _least_for_scope(kept: float) -> int:

@@ -26,14 +26,19 @@ COVERAGES = (80, 90, 95)
 """In per cent."""
 
 
-def measures(task: Task, probabilities_NC: FloatArray, labels_N: IntArray) -> Measures:
+def measures(
+    task: Task, probabilities_NC: FloatArray, labels_N: IntArray, resamples: int = 1000
+) -> Measures:
     """How good, how calibrated and how selective the probabilities are, over labelled tickets.
 
     labels_N: indices, below 0 where there is none. Confidence is the largest probability.
     accuracy_low and _high: 95 % Wilson interval. macro_f1: mean over the labels that occur among
-    truth and predictions. ece_p: that the confidences are calibrated, see `consistency_p`. Of an
-    ordinal task also QWK and what became of the first label's tickets (`alarm_`). Without a
-    labelled ticket only `n`.
+    truth and predictions. ece_low, _high: 95 % interval of ece_debiased. ece_p: that the
+    confidences are calibrated, see `consistency_p`. Of an ordinal task also QWK and what became of
+    the first label's tickets (`alarm_`). Without a labelled ticket only `n`.
+
+    resamples: for ece_low, _high and _p, which are left out where it is 0: they cost more than all
+    the others together.
     """
     known_N = labels_N >= 0
     if not known_N.any():
@@ -51,7 +56,7 @@ def measures(task: Task, probabilities_NC: FloatArray, labels_N: IntArray) -> Me
         "macro_f1": macro_f1(truth_N, given_N),
         "nll": negative_log_likelihood(probabilities_NC, truth_N),
         "brier": brier(probabilities_NC, truth_N),
-        **_calibration(probabilities_NC.max(axis=1), right_N),
+        **_calibration(probabilities_NC.max(axis=1), right_N, resamples),
         "ece_classwise": classwise_calibration_error(probabilities_NC, truth_N),
         **_selective(probabilities_NC.max(axis=1), right_N),
         **(_ordinal(truth_N, given_N, task.classes) if task.kind == "ordinal" else {}),
@@ -67,15 +72,16 @@ def macro_f1(truth_N: IntArray, given_N: IntArray) -> float:
     return float((2.0 * hits_C[labels] / named_C[labels]).mean())
 
 
-def _calibration(confidence_N: FloatArray, right_N: BoolArray) -> Measures:
-    interval = calibration_interval(confidence_N, right_N)
-    return {
+def _calibration(confidence_N: FloatArray, right_N: BoolArray, resamples: int) -> Measures:
+    found = {
         "ece": expected_calibration_error(confidence_N, right_N),
         "ece_debiased": debiased_calibration_error(confidence_N, right_N),
-        "ece_low": interval.low,
-        "ece_high": interval.high,
-        "ece_p": consistency_p(confidence_N, right_N),
     }
+    if resamples == 0:
+        return found
+    p = consistency_p(confidence_N, right_N, resamples=resamples)
+    interval = calibration_interval(confidence_N, right_N, resamples=resamples, p=p)
+    return {**found, "ece_low": interval.low, "ece_high": interval.high, "ece_p": p}
 
 
 def _selective(confidence_N: FloatArray, right_N: BoolArray) -> Measures:

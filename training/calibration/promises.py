@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.contract.promises import Choice, Cost, Costs
 from service.contract.tasks import Label, Task, TaskName
-from training.config import _UNREADABLE, _Loader
 from training.errors import ConfigError
+from training.strict_yaml import read_yaml
 
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Row = dict[Label, Cost]
@@ -29,9 +28,13 @@ class TaskPromise(_Section):
     precision: an `auto` answer is right at least so often. coverage: at least this share of the
     tickets is `auto`. costs: `costs[true][given]` of wrong labels, in any unit; a pair that it does
     not name costs its key `default` (1 if not given), a right label nothing; `human` is what an
-    agent's decision costs, and the mean cost is made least. choose: which label is given.
-    per_label: own thresholds for the labels that have the tickets for it. suggest: precision from
-    which a label is shown to an agent; None shows it from a confidence of one half.
+    agent's decision costs. The mean cost is made the least that a threshold on the given label's
+    probability can reach, and is shown to be below `human`. choose: which label is given.
+    per_label: own thresholds for the labels that have the tickets for it.
+
+    suggest: a label is shown to an agent from the confidence from which all answers, those that are
+    `auto` included, are right at least so often; a promise like `precision`, each with the chance
+    of `level`. It starts at `auto` at the latest. None shows a label from a confidence of one half.
     """
 
     precision: Share | None = None
@@ -140,12 +143,7 @@ def read_promises(path: Path) -> Promises:
     """The promises of a YAML file: task names as keys, and `level`, `sets`, `scope`. Raises
     ConfigError.
     """
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path.name} cannot be read: {reason}") from error
-    return parse_promises({} if document is None else document, path.name)
+    return parse_promises(read_yaml(path), path.name)
 
 
 def parse_promises(document: Any, name: str) -> Promises:

@@ -19,9 +19,10 @@ from training.calibration.fit import (
     named,
     probabilities,
 )
+from training.errors import AnswerError
 
 FEW = 50
-"""Below so many tickets only a temperature is fitted, in three folds."""
+"""Below so many tickets at most a temperature is fitted, in three folds."""
 SCARCE = 10
 """Below so many nothing is fitted: the offset is all that is applied, where there is one."""
 
@@ -72,8 +73,9 @@ def select(
     """The simplest method whose cross-validated negative log likelihood is within one standard
     error of the least (Breiman et al. 1984), the error being that of the paired difference.
 
-    labels_N: indices, all labelled. offset_C: see `priors.offset`; each method is then tried with
-    and without it. Of equally simple methods the likelier is taken.
+    logits_NC: finite, see `check_finite`. labels_N: indices, all labelled. offset_C: see
+    `priors.offset`; each method is then tried with and without it, on few tickets only with it. Of
+    equally simple methods the likelier is taken.
     """
     if offset_C is not None and not np.ptp(offset_C) > 0.0:
         offset_C = None
@@ -92,6 +94,18 @@ def select(
     return Selected(chosen.fit(logits_NC, labels_N), crossed[chosen], table)
 
 
+def check_finite(task: str, logits_NC: FloatArray) -> None:
+    """Raises AnswerError where a logit is not a finite number: no calibration can be told from
+    another then.
+    """
+    if broken := int((~np.isfinite(logits_NC)).any(axis=1).sum()):
+        raise AnswerError(
+            f"task {task}: every logit must be finite, found {broken} of {len(logits_NC)} tickets "
+            "with one that is not",
+            task,
+        )
+
+
 def stratified(labels_N: IntArray, folds: int, seed: int) -> IntArray:
     """The fold (N,) of each ticket: every label is dealt evenly to all folds, in random order."""
     order_N = np.lexsort((np.random.default_rng(seed).random(len(labels_N)), labels_N))
@@ -102,7 +116,7 @@ def stratified(labels_N: IntArray, folds: int, seed: int) -> IntArray:
 
 def _candidates(tickets: int, offset_C: FloatArray | None) -> list[_Candidate]:
     if tickets < FEW:
-        return [_Candidate("temperature", offset_C)]
+        return [_Candidate("none", offset_C), _Candidate("temperature", offset_C)]
     offsets = [None] if offset_C is None else [None, offset_C]
     return [_Candidate(method, one) for method in METHODS for one in offsets]
 

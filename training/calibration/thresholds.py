@@ -1,6 +1,10 @@
 """A task's calibrated probabilities, its labels and a promise come in; the thresholds that keep the
 promise go out, with the evidence.
 
+A promise of costs is kept by a threshold on the probability of the label that is given: its mean
+cost is the least among such thresholds on these tickets. It is not the least of all rules: one that
+compares each ticket's own expected cost with an agent's may cost less still.
+
 Shapes: N labelled tickets, C labels, K distinct confidences.
 """
 
@@ -16,6 +20,13 @@ from training.calibration.evidence import BoolArray, cost_evidence, evidence
 from training.calibration.fit import FloatArray, IntArray
 from training.calibration.given import Given
 from training.calibration.promises import TaskPromise
+from training.calibration.refusals import (
+    check_costs,
+    check_labels,
+    check_saving,
+    check_scope,
+    why_not,
+)
 from training.errors import PromiseRefused
 
 ENOUGH = 5
@@ -45,6 +56,7 @@ def threshold(
     if inside_N is None:
         inside_N = np.ones(len(labels_N), dtype=bool)
     given = Given(task, probabilities_NC, labels_N, promise, level, inside_N)
+    check_scope(given)
     auto, by_label = _decided(given)
     return Threshold(
         auto=auto,
@@ -54,16 +66,6 @@ def threshold(
         costs=given.costs,
         promise=_promise(given, auto, by_label),
     )
-
-
-def check_labels(task: Task, labels_N: IntArray) -> None:
-    """Raises PromiseRefused where a label of the task has no ticket."""
-    count_C = np.bincount(labels_N, minlength=task.classes)
-    if lacking := [label for label, count in zip(task.labels, count_C, strict=True) if not count]:
-        raise PromiseRefused(
-            f"task {task.name}: every label needs a labelled ticket to calibrate on, found none of "
-            f"{', '.join(lacking)} among {len(labels_N)}"
-        )
 
 
 def _decided(given: Given) -> tuple[float, dict[Label, float | None]]:
@@ -84,12 +86,15 @@ def _precise(given: Given, target: float) -> tuple[float, dict[Label, float | No
     tested = _tested(given, target) if given.promise.per_label else []
     level = _each(given.level, _thresholds(given.task, len(tested)))
     names = given.task.labels
-    by_label = {
-        names[label]: given.shown(given.chosen_N == label, target, level) for label in tested
-    }
-    others = given.shown(~np.isin(given.chosen_N, tested), target, level)
+    own = {names[label]: given.chosen_N == label for label in tested}
+    rest_N = ~np.isin(given.chosen_N, tested)
+    by_label = {name: given.shown(own_N, target, level) for name, own_N in own.items()}
+    others = given.shown(rest_N, target, level)
     if others is None and all(found is None for found in by_label.values()):
-        raise PromiseRefused(_why_not(given, target))
+        groups = {f"called {name}": own_N for name, own_N in own.items()}
+        rest = "called otherwise" if tested else ""
+        fewer = "; without per_label it needs fewer" if tested else ""
+        raise PromiseRefused(why_not(given, target, level, {**groups, rest: rest_N}) + fewer)
     if others is not None:
         return others, by_label
     return 1.0, {name: by_label.get(name) for name in names}
@@ -116,23 +121,6 @@ def _thresholds(task: Task, tested: int) -> int:
 def _each(level: float, number: int) -> float:
     """The level of each of so many promises, all of which shall hold at `level` (Bonferroni)."""
     return 1.0 - (1.0 - level) / number
-
-
-def _why_not(given: Given, target: float) -> str:
-    rule = f"task {given.task.name}: a precision of {target} at level {given.level}"
-    tickets, least = len(given.labels_N), needed(target, given.level)
-    if tickets < least:
-        return f"{rule} needs at least {least} labelled tickets, found {tickets}"
-    distinct_K, accepted_K, right_K = given.from_each(given.right_N)
-    counts = zip(right_K.astype(int).tolist(), accepted_K.tolist(), strict=True)
-    bounds = [clopper_pearson_low(right, accepted, given.level) for right, accepted in counts]
-    best = int(np.argmax(bounds))
-    return (
-        f"{rule} cannot be shown on {tickets} labelled tickets: from a confidence of "
-        f"{distinct_K[best]:g} on, {right_K[best]:g} of {accepted_K[best]} are right, whose lower "
-        f"bound of {bounds[best]:.4f} is the best, before correcting for the many thresholds"
-        + ("; without per_label it needs fewer" if given.promise.per_label else "")
-    )
 
 
 def _covering(given: Given, target: float) -> float:
@@ -166,6 +154,7 @@ def _cheapest(given: Given, human: float) -> float:
     """The threshold of the least mean cost; of equal ones the highest. Being the least seen, its
     mean is a little lower here than it will be.
     """
+    check_costs(given)
     distinct_K, accepted_K, cost_K = given.from_each(given.cost_N)
     tickets = len(given.labels_N)
     mean_K = (cost_K + human * (tickets - accepted_K)) / tickets
@@ -179,11 +168,18 @@ def _cheapest(given: Given, human: float) -> float:
 
 
 def _suggest(given: Given, auto: float) -> float:
-    """Never above `auto`; one half where no precision is asked for or can be shown."""
-    wanted, found = given.promise.suggest, None
-    if wanted is not None:
-        found = given.shown(np.ones(len(given.labels_N), dtype=bool), wanted, given.level)
-    return min(auto, HALF if found is None else found)
+    """The lowest threshold from which all answers, `auto` included, show the precision that is
+    asked for; one half where none is. Never above `auto`.
+    """
+    wanted = given.promise.suggest
+    if wanted is None:
+        return min(auto, HALF)
+    all_N = np.ones(len(given.labels_N), dtype=bool)
+    found = given.shown(all_N, wanted, given.level)
+    if found is None:
+        reason = why_not(given, wanted, given.level, {"": all_N}, " for suggest")
+        raise PromiseRefused(f"{reason}; without suggest a label is shown from {HALF} on")
+    return min(auto, found)
 
 
 def _promise(given: Given, auto: float, by_label: dict[Label, float | None]) -> Promise:
@@ -195,6 +191,7 @@ def _promise(given: Given, auto: float, by_label: dict[Label, float | None]) -> 
     cost = None
     if wanted.human is not None:
         cost = cost_evidence(accepted_N, given.cost_N, wanted.human)
+        check_saving(given, cost)
     return Promise(
         kind=wanted.kind,
         target=wanted.precision or wanted.coverage,

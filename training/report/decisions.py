@@ -61,7 +61,7 @@ def decided(
 ) -> Decided:
     """The row of one threshold. Raises ValueError without a ticket."""
     auto_N = automatic(told, labels, threshold)
-    suggest_N = ~auto_N & (told.confidence_N >= threshold.suggest)
+    suggest_N = told.inside_N & ~auto_N & (told.confidence_N >= threshold.suggest)
     n, accepted = len(auto_N), int(auto_N.sum())
     right = int(told.right_N[auto_N].sum())
     each = tickets_a_week / n
@@ -83,7 +83,9 @@ def decided(
 
 
 def automatic(told: Told, labels: tuple[str, ...], threshold: Threshold) -> BoolArray:
-    """Which tickets are `auto` (N,): the confidence reaches the threshold of the given label."""
+    """Which tickets are `auto` (N,): in scope, and as sure as the threshold of the given label
+    asks.
+    """
     own = [threshold.by_label.get(label, threshold.auto) for label in labels]
     limit_C = np.array([np.inf if one is None else one for one in own])
-    return np.asarray(told.confidence_N >= limit_C[told.chosen_N])
+    return np.asarray(told.inside_N & (told.confidence_N >= limit_C[told.chosen_N]))

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from service.contract.bundle import bundle_digest
+from service.contract.promises import Scope
+from training.calibration.judge import scope_of
+from training.calibration.promises import Promises
 from training.checkpoint import Facts, load_facts
 from training.conclude import CHECKPOINT
 from training.errors import TrainingError
@@ -25,6 +28,14 @@ class Finished:
     facts: Facts
     predictions: Mapping[str, Predictions]
     events: tuple[Mapping[str, Any], ...]
+
+    def scope(self, promises: Promises) -> Scope | str | None:
+        """From which score on a ticket is out of scope, as an export would have it; why there is
+        none; None where the run has no scores.
+        """
+        if "calibration" not in self.predictions:
+            return None
+        return scope_of(self.predictions["calibration"], promises, self.facts.scope_method)
 
 
 def read_finished(directory: Path) -> Finished:

@@ -61,9 +61,7 @@ def fitted(task: Task, calibration: Calibration, selected: Selected | None) -> F
         values=tuple(shown),
         left_out=len(values) - len(shown),
         candidates=tuple(
-            Candidate(
-                method, nll, nll - least, error, method.removesuffix("+none") == calibration.method
-            )
+            Candidate(method, nll, nll - least, error, chosen=method == calibration.method)
             for method, (nll, error) in found.items()
         ),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from service.contract.promises import Scope
 from training.calibration.promises import Promises
 from training.report import formats
 from training.report.finished import Finished
@@ -30,7 +31,11 @@ def render(
     """
     wanted = promises or Promises()
     wanted.check(finished.facts.tasks)
-    tasks = [task_report(finished, one, tickets_a_week, wanted) for one in finished.facts.tasks]
+    scope = finished.scope(wanted)
+    limit = scope if isinstance(scope, Scope) else None
+    tasks = [
+        task_report(finished, one, tickets_a_week, wanted, limit) for one in finished.facts.tasks
+    ]
     found = verdicts([(one.task.name, one.qualities, one.promised) for one in tasks])
     return _template().render(
         finished=finished,
@@ -38,6 +43,8 @@ def render(
         tasks=tasks,
         verdicts=found,
         headline=headline(found),
+        scope=limit,
+        unscoped=scope if isinstance(scope, str) else None,
         tickets_a_week=tickets_a_week,
         harbor=HARBOR,
     )

@@ -13,7 +13,7 @@ from service.statistics.intervals import Interval, clopper_pearson
 from service.statistics.ordinal import Alarm, alarm
 from training.report.coverage import thinned
 from training.report.formats import count, percent
-from training.report.outcome import BoolArray, FloatArray, Outcome, tell
+from training.report.outcome import BoolArray, FloatArray, Outcome
 from training.report.plot import ACCENT, SECOND, counts, draw, shares
 
 RATIOS = (1, 2, 5, 10, 20, 50, 100)
@@ -59,7 +59,7 @@ def paging(outcome: Outcome, tickets_a_week: float) -> Paging | None:
     if outcome.task.kind != "ordinal":
         return None
     label, urgent_N = outcome.task.labels[0], outcome.labels_N == 0
-    given = alarm(outcome.labels_N, tell(outcome.after_NC, outcome.labels_N).chosen_N)
+    given = alarm(outcome.labels_N, outcome.told().chosen_N)
     if not urgent_N.any():
         return Paging(label, 0, given)
     chance_N = outcome.after_NC[:, 0]

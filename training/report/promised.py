@@ -4,7 +4,7 @@ it holds on the test split, goes out.
 Shapes: N tickets, C labels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.contract.promises import Threshold
 from service.contract.tasks import Task
@@ -13,11 +13,27 @@ from training.calibration.promises import Promises
 from training.calibration.thresholds import threshold as fit_threshold
 from training.errors import PromiseRefused
 from training.report.decisions import Decided, decided
-from training.report.outcome import FloatArray, IntArray, Outcome, tell
+from training.report.outcome import BoolArray, FloatArray, IntArray, Outcome, Told, tell
 
 TARGETS = (0.8, 0.9, 0.95, 0.97, 0.99)
 HEADLINE = 0.97
 """The precision that the verdict speaks of where no promise was asked for."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A task's labelled tickets of the calibration split: cross-fitted probabilities, labels, and
+    which are in scope.
+    """
+
+    task: Task
+    probabilities_NC: FloatArray
+    labels_N: IntArray
+    inside_N: BoolArray
+
+    def told(self) -> Told:
+        """What is given for the probabilities."""
+        return tell(self.probabilities_NC, self.labels_N, self.inside_N)
 
 
 @dataclass(frozen=True)
@@ -44,12 +60,14 @@ class Offer:
 
 @dataclass(frozen=True)
 class Promised:
-    """tickets: labelled ones of the calibration split. asked: what was to be promised, in words.
+    """tickets: labelled ones of the calibration split; outside: of these, out of scope. asked: what
+    was to be promised, in words.
 
     threshold: what shows it; refused: why it cannot be shown. seen: it, on the test split.
     """
 
     tickets: int
+    outside: int
     level: float
     offers: tuple[Offer, ...]
     asked: str | None = None
@@ -72,55 +90,58 @@ class Promised:
 
     @property
     def best(self) -> Offer | None:
-        """The highest precision that can be shown, at most HEADLINE."""
+        """The highest precision that is shown, at most HEADLINE: each is tested on its own, so that
+        the best of them is no promise yet.
+        """
         shown = [one for one in self.offers if one.threshold is not None and one.target <= HEADLINE]
         return shown[-1] if shown else None
 
 
 def promised(
-    task: Task,
-    probabilities_NC: FloatArray,
-    labels_N: IntArray,
-    test: Outcome | None,
-    promises: Promises,
-    tickets_a_week: float,
+    shown: Shown, test: Outcome | None, promises: Promises, tickets_a_week: float
 ) -> Promised:
-    """What the cross-fitted probabilities of the calibration split's tickets show."""
-    offers = _offers(task, probabilities_NC, labels_N, test, promises.level, tickets_a_week)
-    found = Promised(len(labels_N), promises.level, offers)
+    """What the calibration split shows, by the rules of `training.calibration.judge`.
+
+    Raises ConfigError where a promise names a label that the task lacks.
+    """
+    task, level = shown.task, promises.level
+    found = Promised(
+        tickets=len(shown.labels_N),
+        outside=int((~shown.inside_N).sum()),
+        level=level,
+        offers=_offers(shown, test, level, tickets_a_week),
+    )
     wanted = promises.tasks.get(task.name)
     if wanted is None:
         return found
-    asked = _asked(wanted.precision, wanted.coverage)
+    found = replace(found, asked=_asked(wanted.precision, wanted.coverage))
     try:
-        threshold = fit_threshold(task, probabilities_NC, labels_N, wanted, promises.level)
+        threshold = fit_threshold(
+            task, shown.probabilities_NC, shown.labels_N, wanted, level, shown.inside_N
+        )
     except PromiseRefused as error:
-        return Promised(len(labels_N), promises.level, offers, asked, refused=str(error))
+        return replace(found, refused=str(error))
     seen = None
     if test is not None:
-        told = tell(test.after_NC, test.labels_N, threshold.costs, threshold.choose)
+        told = test.told(threshold.costs, threshold.choose)
         seen = decided(told, task.labels, tickets_a_week, threshold, promised=True)
-    return Promised(len(labels_N), promises.level, offers, asked, threshold, seen=seen)
+    return replace(found, threshold=threshold, seen=seen)
 
 
 def _offers(
-    task: Task,
-    probabilities_NC: FloatArray,
-    labels_N: IntArray,
-    test: Outcome | None,
-    level: float,
-    tickets_a_week: float,
+    shown: Shown, test: Outcome | None, level: float, tickets_a_week: float
 ) -> tuple[Offer, ...]:
-    told = tell(probabilities_NC, labels_N)
-    on_test = None if test is None else tell(test.after_NC, test.labels_N)
+    told, labels = shown.told(), shown.task.labels
+    confidence_N, right_N = told.confidence_N[told.inside_N], told.right_N[told.inside_N]
     found = []
     for target in TARGETS:
-        low = fixed_sequence(told.confidence_N, told.right_N, target, level)
-        coverage = 0.0 if low is None else float((told.confidence_N >= low).mean())
-        seen = None
-        if low is not None and on_test is not None:
+        low = fixed_sequence(confidence_N, right_N, target, level)
+        coverage, seen = 0.0, None
+        if low is not None:
+            coverage = float((confidence_N >= low).sum() / len(told.inside_N))
+        if low is not None and test is not None:
             at = Threshold(auto=low, suggest=0.0)
-            seen = decided(on_test, task.labels, tickets_a_week, at, promised=True)
+            seen = decided(test.told(), labels, tickets_a_week, at, promised=True)
         found.append(Offer(target, low, needed(target, level), coverage, seen))
     return tuple(found)
 

@@ -21,7 +21,8 @@ BASELINES = ("tfidf", "majority")
 class Quality:
     """One model on the test split; what the report does not hold is None.
 
-    ece: debiased; ece_p: consistency; classwise: mean ECE of the classes; kappa: QWK.
+    ece: debiased; ece_p: consistency; classwise: mean ECE of the classes; aurc: mean risk over all
+    coverages; kappa: QWK.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Quality:
     ece_interval: Interval | None
     ece_p: float | None
     classwise: float | None
+    aurc: float | None
     kappa: float | None
 
 
@@ -65,6 +67,7 @@ def _quality(kind: str, values: Mapping[str, Any], f1_interval: Interval | None)
         ece_interval=_interval(values, "ece_low", "ece_high"),
         ece_p=values.get("ece_p"),
         classwise=values.get("ece_classwise"),
+        aurc=values.get("aurc"),
         kappa=values.get("qwk"),
     )
 
@@ -78,7 +81,8 @@ def macro_f1_interval(
 ) -> Interval:
     """The 95 % bootstrap interval of macro-F1 (Efron 1979), tickets drawn with replacement.
 
-    As in `training.evaluate`, the mean is over the labels among truth and given of each resample.
+    As in `training.calibration.measures`, the mean is over the labels among truth and given of each
+    resample.
     """
     cells, counts_K = np.unique(truth_N * classes + given_N, return_counts=True)
     row_K, column_K = np.divmod(cells, classes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.contract.promises import Scope
 from service.contract.tasks import Task
 from training.calibration.promises import Promises
 from training.calibration.selection import Selected, select
@@ -15,9 +16,9 @@ from training.report.decisions import Decided, decisions
 from training.report.finished import Finished
 from training.report.fitted import Fitted, fitted
 from training.report.learning import Learning, learning
-from training.report.outcome import Outcome, outcome, tell
+from training.report.outcome import Outcome, labelled_inside, outcome, tell
 from training.report.paging import Paging, paging
-from training.report.promised import Promised, promised
+from training.report.promised import Promised, Shown, promised
 from training.report.quality import Quality, macro_f1_interval, qualities
 from training.report.reliability import Diagram, diagram
 
@@ -27,9 +28,13 @@ MANY = 6
 
 @dataclass(frozen=True)
 class Seen:
-    """What the test split's predictions show: None of it where there are none."""
+    """What the test split's predictions show: None of it where there are none.
+
+    outside: of the tickets, out of scope.
+    """
 
     tickets: int
+    outside: int
     before: Diagram
     after: Diagram
     coverage: Coverage
@@ -52,16 +57,22 @@ class TaskReport:
 
 
 def task_report(
-    finished: Finished, task: Task, tickets_a_week: float, promises: Promises
+    finished: Finished,
+    task: Task,
+    tickets_a_week: float,
+    promises: Promises,
+    scope: Scope | None = None,
 ) -> TaskReport:
-    """Raises ConfigError where a promise names a label that the task lacks."""
+    """scope: tells which tickets are in scope; None for all.
+
+    Raises ConfigError where a promise names a label that the task lacks.
+    """
     calibration = finished.facts.calibration[task.name]
-    test = outcome(task, calibration, finished.predictions, "test")
-    selected, offered = _promised(finished, task, test, tickets_a_week, promises)
+    test = outcome(task, calibration, finished.predictions, "test", scope)
+    selected, offered = _promised(finished, task, test, tickets_a_week, promises, scope)
     interval = None
     if test is not None:
-        chosen_N = tell(test.after_NC, test.labels_N).chosen_N
-        interval = macro_f1_interval(test.labels_N, chosen_N, task.classes)
+        interval = macro_f1_interval(test.labels_N, test.told().chosen_N, task.classes)
     most = MOST if len(finished.facts.tasks) < MANY else MOST // 2
     return TaskReport(
         task=task,
@@ -80,27 +91,30 @@ def _promised(
     test: Outcome | None,
     tickets_a_week: float,
     promises: Promises,
+    scope: Scope | None,
 ) -> tuple[Selected | None, Promised | None]:
     if "calibration" not in finished.predictions:
         return None, None
-    logits_NC, labels_N = finished.predictions["calibration"].labelled(task.name)
+    split = finished.predictions["calibration"]
+    logits_NC, labels_N = split.labelled(task.name)
     if len(labels_N) == 0:
         return None, None
     offset = finished.facts.offsets.get(task.name)
     selected = select(logits_NC, labels_N, None if offset is None else np.array(offset))
-    crossed_NC = selected.probabilities_NC
-    return selected, promised(task, crossed_NC, labels_N, test, promises, tickets_a_week)
+    shown = Shown(
+        task, selected.probabilities_NC, labels_N, labelled_inside(split, task.name, scope)
+    )
+    return selected, promised(shown, test, promises, tickets_a_week)
 
 
 def _seen(test: Outcome, offered: Promised | None, tickets_a_week: float, most: int) -> Seen:
-    told = tell(test.after_NC, test.labels_N)
+    told = test.told()
     threshold = None if offered is None else offered.threshold
-    by_rule = told
-    if threshold is not None:
-        by_rule = tell(test.after_NC, test.labels_N, threshold.costs, threshold.choose)
+    by_rule = told if threshold is None else test.told(threshold.costs, threshold.choose)
     return Seen(
         tickets=len(test),
-        before=diagram(tell(test.before_NC, test.labels_N), "before"),
+        outside=int((~test.inside_N).sum()),
+        before=diagram(tell(test.before_NC, test.labels_N, test.inside_N), "before"),
         after=diagram(told, "after"),
         coverage=coverage(told),
         decisions=decisions(by_rule, test.task.labels, tickets_a_week, threshold),
@@ -113,6 +127,6 @@ def _missing(finished: Finished) -> str:
     if "test" not in finished.predictions:
         return (
             "This run was concluded before Harbor kept its predictions, so nothing can be drawn "
-            "from them. Conclude it again to have reliability, coverage and thresholds."
+            "from them. Train anew with this Harbor to have reliability, coverage and thresholds."
         )
     return "No ticket of the test split has a label of this task: there is nothing to draw."

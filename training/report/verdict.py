@@ -71,11 +71,9 @@ def headline(found: Sequence[Verdict]) -> str:
         *(
             part
             for target in (percent(one, 0) for one in reversed(TARGETS))
-            for part in _where(found, "promise", target, f"{target} precision can be promised")
+            for part in _where(found, "promise", target, f"{target} precision is shown")
         ),
-        *_where(
-            found, "promise", "none", f"not even {percent(TARGETS[0], 0)} precision can be promised"
-        ),
+        *_where(found, "promise", "none", f"not even {percent(TARGETS[0], 0)} precision is shown"),
     ]
     sentences = (", ".join(part) for part in (skill, trust, promise) if part)
     return " ".join(f"{one[0].upper()}{one[1:]}." for one in sentences)
@@ -147,7 +145,7 @@ def _promise(found: Promised | None) -> Finding:
     best = found.best
     if best is None:
         lowest = percent(found.offers[0].target, 0)
-        said = f"No precision from {lowest} up can be shown on {tickets}."
+        said = f"No precision from {lowest} up is shown on {tickets}."
         return Finding("bad", "none", said, f"{tickets}")
     share = percent(best.coverage, 0)
     where = f"for {share} of tickets, from a confidence of {number(best.threshold)} on"
@@ -158,11 +156,11 @@ def _promise(found: Promised | None) -> Finding:
             f"The calibration split shows {target} precision {where}, but the test split denies it"
         )
         return Finding("bad", "not kept", f"{said}: {seen}.", f"{target} shown, test denies it")
+    said = f"{target} precision is shown on its own, {where}; ask for it as a promise."
     if best.target >= HEADLINE:
-        said = f"auto can be promised to be right {target} of the time, {where}."
         return Finding("good", target, said, detail)
-    said = f"{percent(HEADLINE, 0)} precision cannot be shown on {tickets}; {target} can, {where}."
-    return Finding("open", target, said, detail)
+    missed = f"{percent(HEADLINE, 0)} precision is not shown on {tickets}"
+    return Finding("open", target, f"{missed}. {said}", detail)
 
 
 def _asked(found: Promised, asked: str) -> Finding:

@@ -24,8 +24,9 @@ Verdict = Literal["promote", "keep", "roll_back"]
 class Judgement(Finding):
     """A verdict about the challenger, and why, in plain words.
 
-    labels_needed: final labels still missing at the pace seen so far; null where more of the same
-    would not decide it, or where nothing can be said yet.
+    labels_needed: final labels that must still count, at the gap seen so far, with those that only
+    wait until their tickets are old enough; null where more of the same would not decide it, or
+    where nothing can be said yet.
     """
 
     verdict: Verdict

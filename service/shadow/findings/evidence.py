@@ -1,5 +1,11 @@
 """The labels that count for a task's test come in; its evidence, valid at every look, goes out.
 
+"At most alpha, however often one looks" is a theorem only where every label that will come has
+arrived by the age at which its ticket counts, whether it comes does not depend on who was right,
+and none is corrected: the path is rebuilt at every look from the labels as they stand, and what
+came late or changed makes it another path. `labelled.AMPLE` says what was simulated where labels
+are late.
+
 Shapes: N labelled tickets in the order of their decisions, L looks.
 """
 
@@ -55,6 +61,7 @@ def examine(admitted: Admitted, plan: TaskPlan, alpha: float, tasks: int) -> Tes
         left_out_early=admitted.left_out_early,
         left_out_recent=admitted.left_out_recent,
         matured_s=admitted.matured_s,
+        delay_s=admitted.delay_s,
         counts=counts(pairs),
         gap=pairs.gap if pairs.n else None,
         low=path[-1].low if path else -1.0,
@@ -73,7 +80,10 @@ def differences(labels: Labels) -> NDArray[np.int64]:
 def missing(
     admitted: Admitted, plan: TaskPlan, alpha: float, tasks: int
 ) -> tuple[int | None, int | None]:
-    """Labels still needed to promote, and to roll back; None where more would not do it."""
+    """Labels still needed to promote, and to roll back; None where more would not do it.
+
+    Those that only wait until their tickets are old enough are among them.
+    """
     pairs = admitted.labels.pairs
     wants = [
         labels_needed(pairs, claim.margin, claim.alpha, claim.side)

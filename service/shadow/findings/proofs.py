@@ -86,7 +86,11 @@ class Look(Finding):
 
 
 class McNemar(Finding):
-    """The exact test at the registered horizon: over its first `horizon` tickets, and no others."""
+    """The exact test at the registered horizon: over its first `horizon` tickets, and no others.
+
+    In the order of their decisions: a label that comes late for one of those, or is corrected,
+    moves the p value.
+    """
 
     horizon: int
     n: int
@@ -101,8 +105,11 @@ class Test(Finding):
     labels: that count, in the order in which their tickets were decided. left_out_review: from the
     review queue; left_out_early: of tickets from before the plan was last changed; left_out_recent:
     of tickets that are younger than matured_s seconds: the plan's maturity, or more where labels
-    take longer. sides: first what promotes, then what rolls back, then, for equivalence, the upper
-    bound. low, high: the confidence sequence of the gap, valid at every look, at level 1 - alpha.
+    take longer; they count later, to promote and to roll back alike. delay_s: what nine in ten
+    decisive labels took where that raised the age, else null. sides: first what promotes, then what
+    rolls back, then, for equivalence, the upper bound. low, high: the confidence sequence of the
+    gap at level 1 - alpha. Both hold at every look where labels come by that age, whoever was
+    right, and stay as they are.
     """
 
     __test__ = False
@@ -115,6 +122,7 @@ class Test(Finding):
     left_out_early: int
     left_out_recent: int = 0
     matured_s: float = 0.0
+    delay_s: float | None = None
     counts: Counts
     gap: float | None
     low: float

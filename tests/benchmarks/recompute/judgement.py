@@ -81,13 +81,25 @@ def _shown(side: Row) -> Sentence:
 
 def _open(test: Row, ahead: int | None, back: int | None) -> list[Sentence]:
     n = test["labels"]
-    if n == 0 or (n >= 30 and test["counts"]["neither"] == n):
+    if n == 0:
+        return [Sentence(), *_age(test)]
+    if n >= 30 and test["counts"]["neither"] == n:
         return [Sentence()]
     sides = [side for at, side in enumerate(test["sides"]) if at != 1]
     unproven = next(side for side in sides if not side["proven"])
     hope = back if ahead is None else ahead
     numbers = () if hope is None else (f"{hope:,}",)
-    return [Sentence(_claim(unproven)), Sentence(numbers), *_horizon(test)]
+    return [Sentence(_claim(unproven)), Sentence(numbers), *_horizon(test), *_age(test)]
+
+
+def _age(test: Row) -> list[Sentence]:
+    """Labels that wait, and what raised the age."""
+    if not test["left_out_recent"]:
+        return []
+    waits = Sentence((f"{test['matured_s'] / 86_400:.1f}", f"{test['left_out_recent']:,}"))
+    if test["delay_s"] is None:
+        return [waits]
+    return [waits, Sentence((f"{test['delay_s'] / 86_400:.1f}", "0"))]
 
 
 def _horizon(test: Row) -> list[Sentence]:

@@ -33,9 +33,9 @@ class Read(NamedTuple):
 
 def read(connection: sqlite3.Connection, pair: Pair, task: str, limit: int) -> Read:
     """Each ticket's latest decision as a case, and all outcomes by reason. limit: of the newest."""
-    told: dict[str, dict[str, sqlite3.Row]] = defaultdict(dict)
+    told: dict[str, dict[str, Row]] = defaultdict(dict)
     for row in connection.execute("select * from predictions"):
-        told[row["decision_id"]][row["task"]] = row
+        told[row["decision_id"]][row["task"]] = _most_probable(row)
     finals = _finals(connection)
     latest: dict[Any, Row] = {}
     outcomes: Counter[Any] = Counter()
@@ -53,6 +53,13 @@ def read(connection: sqlite3.Connection, pair: Pair, task: str, limit: int) -> R
     )
 
 
+def _most_probable(row: sqlite3.Row) -> Row:
+    """Models are compared by it, whatever label costs have chosen."""
+    if row["likeliest"] is None:
+        return {"label": row["label"], "confidence": row["confidence"]}
+    return {"label": row["likeliest"], "confidence": row["likeliest_confidence"]}
+
+
 def _comparisons(connection: sqlite3.Connection, pair: Pair, task: str) -> Iterable[sqlite3.Row]:
     """Oldest decision first, whichever of the two models sat where."""
     joined = connection.execute(
@@ -67,7 +74,7 @@ def _comparisons(connection: sqlite3.Connection, pair: Pair, task: str) -> Itera
             yield row
 
 
-def _case(row: sqlite3.Row, told: dict[str, sqlite3.Row], finals: dict[Any, Any]) -> Row:
+def _case(row: sqlite3.Row, told: dict[str, Row], finals: dict[Any, Any]) -> Row:
     task, seated = row["task"], row["role"] == "incumbent"
     by_ticket = finals["ticket", row["ticket_id"]]
     by_request = finals["request", row["request_id"]]

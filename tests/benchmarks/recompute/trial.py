@@ -31,30 +31,41 @@ class Admitted(NamedTuple):
 def admit(labelled: Sequence[Row], now: float, maturity_s: float, since: float) -> Admitted:
     """Decided from `since` on, old enough by now, and labelled by the desk itself."""
     late = [case for case in labelled if case["decided"] >= since]
-    matured_s = maturity(late, maturity_s)
-    kept = [case for case in late if case["decided"] <= now - matured_s]
-    own = [case for case in kept if case["source"] != "review"]
+    own = [case for case in late if case["source"] != "review"]
+    matured_s, delay_s = maturity(own, maturity_s)
+    kept = [case for case in own if case["decided"] <= now - matured_s]
     left_out = {
-        "left_out_review": len(kept) - len(own),
+        "left_out_review": len(late) - len(own),
         "left_out_early": len(labelled) - len(late),
-        "left_out_recent": len(late) - len(kept),
+        "left_out_recent": len(own) - len(kept),
         "matured_s": matured_s,
+        "delay_s": delay_s,
     }
-    return Admitted(own, left_out)
+    return Admitted(kept, left_out)
 
 
-def maturity(labelled: Sequence[Row], planned_s: float) -> float:
-    """As planned, or 2.5 times as long as nine in ten labels of either model alone took."""
-    wanted = [planned_s]
-    for one, other in ("ci", "ic"):
-        delays = sorted(
-            case["arrived"] - case["decided"]
-            for case in labelled
-            if case["source"] != "review" and case[one][0] == case["final"] != case[other][0]
-        )
-        if delays and planned_s > 0:
-            wanted.append(2.5 * delays[math.ceil(0.9 * (len(delays) - 1))])
-    return max(wanted)
+def maturity(own: Sequence[Row], planned_s: float) -> tuple[float, float | None]:
+    """As planned, or 2.5 times as long as nine in ten labels of either model alone took.
+
+    Then also how long that was. 60 days at most; ten such labels are needed.
+    """
+    won = [sorted(_delay(case) for case in own if _wins(case, one)) for one in ("ci", "ic")]
+    slowest = max((one[math.ceil(0.9 * (len(one) - 1))] for one in won if one), default=0.0)
+    raised_s = min(60 * 86_400.0, 2.5 * slowest)
+    if planned_s == 0 or raised_s <= planned_s or sum(map(len, won)) < 10:
+        return planned_s, None
+    return raised_s, slowest
+
+
+def _delay(case: Row) -> float:
+    delay: float = case["arrived"] - case["decided"]
+    return delay
+
+
+def _wins(case: Row, sides: str) -> bool:
+    """Whether the first of two sides, `c` and `i`, has the final label alone."""
+    one, other = (case[side][0] for side in sides)
+    return bool(one == case["final"] != other)
 
 
 def claims(plan: Row, alpha: float, tasks: int) -> list[Claim]:

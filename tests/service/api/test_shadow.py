@@ -217,6 +217,24 @@ async def test_a_forced_promotion_changes_the_seats_is_recorded_and_survives_a_r
         assert third.core.promotion.role("old") == "challenger"
 
 
+async def test_a_challenger_that_the_policy_does_not_fit_is_not_promoted_an_incumbent_comes_back(
+    bundle: Path, old: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("queue: {auto: 0.0, may_loosen: true}")
+    order = {"by": "ada", "reason": "a drill", "force": True}
+    async with shadowing(bundle, old, tmp_path, role="challenger", policy=policy) as desk:
+        refused = await desk.client.post("/shadow/promote", json=order, headers=TOKEN)
+        assert (refused.status_code, refused.json()["code"]) == (409, "impossible")
+        assert "it may name category, found queue" in refused.json()["detail"]
+        assert await desk.core.ledger.read(lambda store: store.seatings()) == []
+    async with shadowing(bundle, old, tmp_path, policy=policy, ledger="off") as desk:
+        back = await desk.client.post("/shadow/rollback", json={"by": "ada"}, headers=TOKEN)
+        assert back.json()["bundle"]["version"] == "old-1"
+        found = (await desk.client.get("/bundle")).json()
+        assert found["policy"] == desk.core.bundles.shadow("old").policy.digest
+
+
 async def test_a_reload_during_a_promotion_does_not_undo_it(
     bundle: Path, old: Path, tmp_path: Path
 ) -> None:
@@ -292,6 +310,7 @@ async def test_no_ticket_is_lost_from_the_books_when_the_seats_change_under_it(
         assert task.compared + sum(task.dropped.values()) == 40
 
 
+@pytest.mark.slow
 async def test_more_reports_than_can_wait_are_refused(
     bundle: Path, old: Path, tmp_path: Path
 ) -> None:

@@ -1,4 +1,7 @@
 import asyncio
+from contextlib import ExitStack
+
+import pytest
 
 from service.engine.leftover import Leftover
 
@@ -61,7 +64,7 @@ async def test_a_core_counts_as_free_again_after_a_ticket_failed() -> None:
     assert seen == ["a begins", "a ends"]
 
 
-async def test_short_work_waits_for_a_free_core_and_holds_no_turn() -> None:
+async def test_short_work_waits_for_a_quiet_moment_and_holds_no_turn() -> None:
     leftover, seen, hold = Leftover(1), list[str](), asyncio.Event()
     turn = asyncio.create_task(take_turn(leftover, seen, "a", hold))
     await settle()
@@ -73,3 +76,61 @@ async def test_short_work_waits_for_a_free_core_and_holds_no_turn() -> None:
     await short
     hold.set()
     await turn
+
+
+@pytest.mark.parametrize(("capacity", "most"), [(1, 0), (2, 0), (4, 1), (16, 4)])
+async def test_a_moment_is_quiet_up_to_a_quarter_of_the_capacity(capacity: int, most: int) -> None:
+    leftover = Leftover(capacity)
+    with ExitStack() as callers:
+        for _ in range(most):
+            callers.enter_context(leftover.busy())
+        quiet = asyncio.create_task(leftover.spare())
+        await settle()
+        assert quiet.done()
+        callers.enter_context(leftover.busy())
+        loud = asyncio.create_task(leftover.spare())
+        await settle()
+        assert not loud.done()
+    await loud
+
+
+async def test_where_callers_never_leave_short_work_is_let_go_all_the_same() -> None:
+    leftover, order = Leftover(2), list[int]()
+
+    async def wait(number: int) -> None:
+        await leftover.spare()
+        order.append(number)
+
+    with leftover.busy():
+        waiters = [asyncio.create_task(wait(number)) for number in range(5)]
+        await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED, timeout=30.0)
+        # The others have waited as long as the first: it is their turn, one after the other.
+        for _ in range(10):
+            await settle()
+    assert order == [0, 1, 2, 3, 4]
+
+
+async def test_waiters_are_let_go_one_at_a_time_and_a_caller_is_ahead_of_the_rest() -> None:
+    leftover, order = Leftover(2), list[int]()
+
+    async def work(number: int) -> None:
+        await leftover.spare()
+        order.append(number)
+        if number == 0:
+            callers.enter_context(leftover.busy())
+
+    with ExitStack() as callers:
+        waiters = [asyncio.create_task(work(number)) for number in range(3)]
+        await settle()
+        assert order == [0]
+    await asyncio.gather(*waiters)
+
+
+async def test_a_waiter_that_is_given_up_holds_up_nobody() -> None:
+    leftover = Leftover(2)
+    with leftover.busy():
+        first, second = (asyncio.create_task(leftover.spare()) for _ in "ab")
+        await settle()
+        first.cancel()
+    await second
+    assert first.cancelled()

@@ -1,10 +1,15 @@
 """Decisions, comparisons and final labels come together in cases."""
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 
-from service.ledger.records import FinalLabel
+from service.ledger.records import Decision, FinalLabel, Told
 from service.ledger.scope import Pair, Scope, Total
 from service.ledger.store import Store
+from tests.benchmarks.recompute.rows import Pair as Both
+from tests.benchmarks.recompute.rows import read, value_of
 from tests.service.ledger.made import LEGACY, PRIMARY, comparison, decision
 
 
@@ -130,6 +135,40 @@ def test_recent_flags_are_of_one_pair_and_oldest_first(store: Store) -> None:
     assert store.recent("old", PRIMARY, LEGACY, "category", 100) == flags
     assert store.recent("old", PRIMARY, LEGACY, "category", 2) == flags[-2:]
     assert store.recent("old", "another", LEGACY, "category", 9) == [True]
+
+
+def chosen_by_cost(number: int, likeliest: str) -> Decision:
+    """A decision of which the category was chosen by cost: `dear`, with a probability of 0.2."""
+    others = tuple(Told(task, "x", 0.75, "auto") for task in ("queue", "urgency"))
+    told = Told("category", "dear", 0.2, "auto", (likeliest, 0.7))
+    return decision(number, predictions=(told, *others))
+
+
+def test_models_are_compared_by_their_most_probable_label_whatever_costs_have_chosen(
+    store: Store,
+) -> None:
+    for number, likeliest in enumerate(("category-a", "b", "dear")):
+        store.write([chosen_by_cost(number, likeliest), comparison(number)])
+    cases = list(store.cases(Scope("old")))[::-1]
+    assert [(case.primary_label, case.primary_confidence) for case in cases] == [
+        ("category-a", 0.7),
+        ("b", 0.7),
+        ("dear", 0.7),
+    ]
+    assert [case.labels["category"] for case in cases] == ["category-a", "b", "dear"]
+    differs = [case.primary_label != case.legacy_label for case in cases]
+    assert differs == store.recent("old", PRIMARY, LEGACY, "category", 10) == [False, True, True]
+
+
+def test_the_second_computation_compares_the_most_probable_label_too(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path}/ledger.db") as store:
+        store.write([chosen_by_cost(1, "b"), comparison(1), decision(2), comparison(2)])
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    connection.row_factory = sqlite3.Row
+    found = read(connection, Both("old", PRIMARY, LEGACY), "category", limit=10)
+    connection.close()
+    assert [case["c"] for case in found.newest] == [("b", 0.7), ("category-a", 0.75)]
+    assert value_of(found.newest[0], "category", final=False) == "b"
 
 
 @pytest.mark.parametrize("wide", [False, True])

@@ -1,6 +1,11 @@
 """Which decisions the live check counts, and with which label, on either database."""
 
+import sqlite3
+from pathlib import Path
 from typing import Any
+
+import pytest
+from sqlalchemy import event
 
 from service.ledger.database import transaction
 from service.ledger.labelled import Labelled, Recent, Said, labelled
@@ -26,10 +31,11 @@ def test_a_labelled_decision_comes_with_what_was_said_and_the_label(store: Store
     store.write([decision(1, predictions=said), decision(2, predictions=said)])
     _label(store, "x", ticket_id="t1")
     found = store.labelled(PRIMARY, ("queue", "category"), 10)
-    told = Said("a", 0.9, "suggest")
+    told = tuple(Said("a", 0.9, "suggest", at) for at in (1.0, 2.0))
     one = Labelled("a", 0.9, "suggest", 1.0, "x")
-    assert found["queue"] == Recent((one,), (told, told), tickets=2)
-    assert found["category"] == Recent((), (Said("b", 0.5, "human"),) * 2, tickets=0)
+    assert found["queue"] == Recent((one,), told, share=1.0)
+    told = tuple(Said("b", 0.5, "human", at) for at in (1.0, 2.0))
+    assert found["category"] == Recent((), told)
     assert not one.right
 
 
@@ -58,7 +64,6 @@ def test_of_a_ticket_the_latest_labelled_decision_counts(store: Store) -> None:
     _label(store, "y", request_id="r4")
     _label(store, "y", request_id="r5")
     assert _finals(store) == [(3.0, "x"), (4.0, "y"), (5.0, "y")]
-    assert _read(store).tickets == 3
 
 
 def test_another_bundle_s_decisions_do_not_count(store: Store) -> None:
@@ -77,18 +82,77 @@ def test_a_window_keeps_the_newest_across_pages(store: Store) -> None:
     assert [final for _, final in _finals(store, count)] == [str(n) for n in range(count // 2)]
     newest = _read(store, limit=1_100)
     assert [one.final for one in newest.labelled] == [str(n) for n in range(150, count // 2)]
-    assert (len(newest.told), newest.tickets) == (1_100, 1_100)
-    assert _read(store, limit=1, task="urgency") == Recent((), (Said("urgency-a", 0.75, "auto"),))
+    assert (len(newest.told), newest.share, newest.cut) == (1_100, 1.0, False)
+    told = (Said("urgency-a", 0.75, "auto", float((count - 1) // 3)),)
+    assert _read(store, limit=1, task="urgency") == Recent((), told)
 
 
-def test_decisions_out_of_reach_are_not_read(store: Store) -> None:
-    store.write([decision(n, bundle_digest=PRIMARY if n < 4 else "another") for n in range(6)])
-    _label(store, "x", ticket_id="t1")
-    _label(store, "x", ticket_id="t3")
+def _within(store: Store, limit: int, reach: int) -> dict[str, Recent]:
     with transaction(store._engine, "read") as connection:
-        found = labelled(connection, PRIMARY, TASKS, limit=10, reach=3)["queue"]
-    assert [one.at for one in found.labelled] == [3.0]
-    assert len(found.told) == 1
+        return labelled(connection, PRIMARY, TASKS, limit, reach)
+
+
+def test_labels_are_found_behind_any_number_of_younger_decisions(store: Store) -> None:
+    store.write([decision(n) for n in range(50)])
+    store.write([decision(n, bundle_digest="another") for n in range(50, 60)])
+    _label(store, "x", ticket_id="t1")
+    _label(store, "x", request_id="r3")
+    found = _within(store, limit=10, reach=20)["queue"]
+    assert [one.at for one in found.labelled] == [1.0, 3.0]
+    assert (len(found.told), found.share, found.cut) == (10, 2 / 3, False)
+
+
+def test_a_search_that_ends_at_its_bound_says_so(store: Store) -> None:
+    store.write([decision(n) for n in range(6)])
+    for number in range(6):
+        _label(store, "x", ticket_id=f"t{number}")
+    for limit, reach, found, cut in [(6, 6, 6, False), (6, 5, 5, True), (2, 4, 2, False)]:
+        recent = _within(store, limit, reach)
+        assert (len(recent["queue"].labelled), recent["queue"].cut) == (found, cut)
+        # Nobody labels the urgency, and nobody knows that before every label was looked at.
+        assert recent["urgency"].cut == (reach < 6)
+
+
+@pytest.mark.slow
+def test_many_decisions_of_one_ticket_end_the_search_too(store: Store) -> None:
+    store.write([decision(0), *(decision(n, ticket_id="same") for n in range(1, 10_001))])
+    _label(store, "x", ticket_id="same")
+    found = _read(store)
+    assert ([one.at for one in found.labelled], found.cut) == ([10_000.0], True)
+
+
+def test_replayed_decisions_do_not_count(store: Store) -> None:
+    store.write([decision(1), decision(2, id="replay-2"), decision(3, id="replay-3")])
+    for ticket in ("t1", "t2"):
+        _label(store, "x", ticket_id=ticket)
+    _label(store, "x", request_id="r3")
+    found = _read(store)
+    assert [one.at for one in found.labelled] == [1.0]
+    assert (len(found.told), found.share) == (1, 1.0)
+
+
+def test_an_index_answers_every_question(tmp_path: Path) -> None:
+    asked: list[tuple[str, Any]] = []
+    with Store(f"sqlite:///{tmp_path}/ledger.db") as store:
+        store.write([decision(n) for n in range(20)])
+        _label(store, "x", ticket_id="t1")
+        _label(store, "x", request_id="r2")
+
+        def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+            asked.append((statement, values))
+
+        event.listen(store._engine, "before_cursor_execute", note)
+        _read(store)
+        store.newest_label()
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    questions = [(text, values) for text, values in asked if text.startswith("SELECT")]
+    for text, values in questions:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {text}", values)
+        steps = [step for *_, step in plan if step.startswith("SCAN")]
+        made_up = ("SCAN anon_", "SCAN some", "SCAN every")
+        assert [one for one in steps if "INDEX" not in one and not one.startswith(made_up)] == []
+    connection.close()
+    assert len(questions) > 8
 
 
 def test_the_newest_label_grows_with_every_label_that_is_kept(store: Store) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -19,7 +19,7 @@ from service.metrics.catalogue import Registered
 from service.shadow.config import ShadowConfig, parse_shadow
 from service.shadow.documents import LegacyTaskStatus
 from service.shadow.legacy import Said
-from service.shadow.runner import Asked, Shadow
+from service.shadow.runner import Asked, Shadow, at_once
 
 CATEGORY = Task(name="category", labels=("billing", "technical", "account"))
 QUEUE = Task(name="queue", labels=("payments", "platform"))
@@ -150,7 +150,10 @@ class Stage:
 
 
 def stage(
-    *legacies: Puppet, record: Callable[[Comparison], None] | None = None, **keys: Any
+    *legacies: Puppet,
+    record: Callable[[Comparison], None] | None = None,
+    spare: Callable[[], Awaitable[None]] = at_once,
+    **keys: Any,
 ) -> Stage:
     """A shadow that is not open yet. keys: of the configuration."""
     registry, clock, stream = CollectorRegistry(), Clock(), io.StringIO()
@@ -163,6 +166,7 @@ def stage(
         record or records.append,
         open_log(stream),
         clock,
+        spare,
     )
     return Stage(shadow, registry, records, clock, stream)
 

@@ -12,13 +12,13 @@ import pytest
 from service.ledger.records import Case
 from service.shadow.findings.document import TaskReport
 from service.shadow.findings.evidence import differences
-from service.shadow.findings.labelled import Labels, admit, is_labelled
+from service.shadow.findings.labelled import Labels, admit, is_labelled, maturity
 from service.shadow.report import build
 from service.statistics.eprocess import evidence
 from tests.service.shadow.cases import DAY_S, START, World, simulate
 from tests.service.shadow.met import met, plan_of, registered
 
-DAYS, A_DAY, RUNS = 14, 30, 100
+DAYS, A_DAY, RUNS = 14, 30, 60
 MATURITY_DAYS = 3.0
 NOW = START + 14 * DAY_S
 
@@ -126,6 +126,66 @@ def test_a_plan_that_does_not_wait_is_held_back_by_labels_that_come_late(
     assert rows["label delay"].strong == held
     assert task.judgement.verdict == ("keep" if held else "promote")
     assert (task.test.matured_s, task.test.left_out_recent) == (0.0, 0)
+
+
+def arriving(cases: Sequence[Case], days: float) -> list[Case]:
+    """The labels came in bulk, so many days after the start."""
+    return [
+        replace(case, labelled_at=START + days * DAY_S) if case.final_label else case
+        for case in cases
+    ]
+
+
+@pytest.mark.parametrize(("days", "age"), [(14.0, 2.5 * 12.6), (40.0, 60.0)])
+def test_labels_that_came_in_bulk_raise_the_age_so_far_and_say_so(days: float, age: float) -> None:
+    cases = arriving(late(hours=1.0), days)
+    task = report(cases, 3.0)
+    assert task.test.matured_s / DAY_S == pytest.approx(age, abs=1.0)
+    assert (task.test.labels, task.judgement.verdict) == (0, "keep")
+    reasons = " ".join(task.judgement.reasons)
+    assert f"younger than {task.test.matured_s / DAY_S:.1f} days, {task.labels:,}," in reasons
+    assert f"took up to {(task.test.delay_s or 0.0) / DAY_S:.1f} days" in reasons
+    assert "set maturity_days: 0" in reasons
+    assert report(cases, 0.0).judgement.verdict == "promote"
+
+
+def decisive(wins: Sequence[float], losses: Sequence[float]) -> Labels:
+    """Labels of which one model alone is right. wins, losses: days that each label took."""
+    delays_N = np.array([*wins, *losses]) * DAY_S
+    won_N = np.arange(len(delays_N)) < len(wins)
+    nothing = np.zeros(len(delays_N), bool), np.zeros((0, len(delays_N)), bool)
+    return Labels(np.zeros(len(delays_N)), delays_N, won_N, ~won_N, *nothing)
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "days"),
+    [
+        ([40.0], [], 3.0),
+        ([0.1] * 6, [4.0] * 3, 3.0),  # Nine are too few,
+        ([0.1] * 6, [4.0] * 4, 10.0),  # ten are enough,
+        ([0.1] * 300, [4.0] * 2, 10.0),  # and the slower model's count, however few they are.
+        ([40.0] * 10, [40.0] * 10, 60.0),
+        ([0.1] * 10, [1.0] * 10, 3.0),
+    ],
+)
+def test_the_age_grows_by_ten_decisive_labels_and_to_sixty_days_at_most(
+    wins: Sequence[float], losses: Sequence[float], days: float
+) -> None:
+    age = maturity(decisive(wins, losses), 3 * DAY_S)
+    assert age.matured_s == pytest.approx(days * DAY_S)
+    assert (age.delay_s is None) == (days == 3.0)
+
+
+def test_labels_of_the_review_queue_never_wait_to_count() -> None:
+    cases = [
+        replace(case, source="review") if case.final_label and at % 3 == 0 else case
+        for at, case in enumerate(late(hours=1.0))
+    ]
+    test = report(cases, 3.0).test
+    own = [case for case in cases if is_labelled(case) and case.source == "agent"]
+    recent = [case for case in own if case.at > NOW - 3 * DAY_S]
+    assert test.left_out_recent == len(recent) > 0
+    assert test.left_out_review == sum(is_labelled(case) for case in cases) - len(own)
 
 
 def test_a_change_of_the_age_is_a_new_test() -> None:

@@ -110,6 +110,20 @@ def test_a_report_without_cases_or_labels_has_a_page() -> None:
     assert "Nothing was compared yet" in render(lost)
 
 
+def test_the_page_says_what_waits_and_on_what_its_error_rate_rests() -> None:
+    found = report()
+    (task,) = found.tasks
+    late = {"left_out_recent": 7, "matured_s": 20 * 86_400.0, "delay_s": 8 * 86_400.0}
+    changed = task.model_copy(update={"test": task.test.model_copy(update=late)})
+    plain, waiting = (render(found.model_copy(update={"tasks": (one,)})) for one in (task, changed))
+    for page in (plain, waiting):
+        assert "chance of at most 5.0 % each, however often one looks, where every label" in page
+        assert "one that comes late for these moves it" in page
+    assert "for a roll-back either" not in plain
+    assert "younger than 20.0 days, 7, do not count yet, for a roll-back either" in waiting
+    assert "took up to 8.0 days; set <code>maturity_days: 0</code>" in waiting
+
+
 def test_a_single_ticket_has_a_page() -> None:
     assert read(render(report_on(simulate(World(days=1.0, tickets_a_day=1, labelled=1.0)))))
 

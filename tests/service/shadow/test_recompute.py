@@ -90,6 +90,23 @@ def test_a_pair_without_a_plan_is_recomputed(tmp_path: Path) -> None:
     assert recompute(path, report.model_dump(mode="json")).differences == []
 
 
+def test_labels_that_came_in_bulk_and_still_wait_are_recomputed(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    cases = [
+        replace(case, labelled_at=START + 15 * DAY_S if case.final_label else None)
+        for case in simulate(World(tickets_a_day=20, discordance=0.3))
+    ]
+    with Store(f"sqlite:///{path}") as store:
+        fill(store, cases)
+        reports = [read_report(store, made_at=START + days * DAY_S) for days in (15, 45)]
+    for report in reports:
+        (task,) = report.tasks
+        assert task.test.delay_s is not None
+        assert "took up to" in task.judgement.reasons[-1]
+        assert recompute(path, report.model_dump(mode="json")).differences == []
+    assert [report.tasks[0].test.labels > 0 for report in reports] == [False, True]
+
+
 def test_a_test_without_its_first_tickets_is_recomputed(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with Store(f"sqlite:///{path}") as store:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from service.contract.ticket import Ticket
+from service.engine.leftover import Leftover
+from service.shadow.lane import LONG_S
 from service.shadow.legacy import LegacyFailedError, Said
 from service.shadow.runner import MOST_WAITING, Shadow
 from tests.service.shadow.legacies import (
@@ -108,6 +110,31 @@ async def test_a_caller_who_leaves_while_waiting_changes_nothing_for_the_books()
         legacy.calls[0].set_result(AGREES)
         await settle(lambda: desk.records)
     assert desk.outcomes() == {"compared": 1}
+
+
+async def test_a_server_that_is_never_quiet_starves_no_legacy() -> None:
+    leftover = Leftover(2)
+    desk = stage(Prompt(), spare=leftover.spare)
+    with leftover.busy():
+        async with desk.shadow as shadow, asyncio.timeout(30.0):
+            for _ in range(2):
+                shadow.offer(desk.asked())
+            await settle(lambda: desk.status().pending == 0)
+    assert desk.outcomes() == {"compared": 2}
+
+
+async def test_a_ticket_that_has_waited_long_waits_for_no_quiet_moment_besides() -> None:
+    async def never() -> None:
+        raise AssertionError("waited for a quiet moment")
+
+    desk = stage(Prompt(), spare=never)
+    async with desk.shadow as shadow:
+        shadow.offer(desk.asked())
+        desk.clock.now_s += LONG_S
+        await settle(lambda: desk.status().pending == 0)
+        shadow.offer(desk.asked())
+        await settle(lambda: desk.status().pending == 0)
+    assert desk.outcomes() == {"compared": 1, "crashed": 1}
 
 
 async def test_closing_drops_what_waits_and_what_is_being_asked() -> None:

@@ -82,6 +82,21 @@ def test_an_open_test_says_how_many_labels_decide_it(
     assert (found.verdict, found.labels_needed) == ("keep", wanted)
 
 
+@pytest.mark.parametrize(("delay_s", "causes"), [(None, 0), (10 * 86_400.0, 1)])
+@pytest.mark.parametrize("labels", [0, 1000])
+def test_labels_that_wait_are_named_with_their_age_and_its_cause(
+    labels: int, delay_s: float | None, causes: int
+) -> None:
+    test = trial(side(False), side(False, above=False), labels=labels)
+    ages = {"left_out_recent": 1200, "matured_s": 25 * 86_400.0, "delay_s": delay_s}
+    before, after = (
+        judge_task(one, (), (), (70, None)).reasons for one in (test, test.model_copy(update=ages))
+    )
+    assert len(after) == (1 if labels == 0 else len(before)) + 1 + causes
+    assert "younger than 25.0 days, 1,200, are there" in " ".join(after)
+    assert ("took up to 10.0 days" in after[-1]) == bool(causes)
+
+
 def test_without_labels_it_says_so() -> None:
     found = judge_task(trial(side(False), side(False, above=False), labels=0), (), ())
     assert found.reasons == ("No final label counts for this test yet.",)

@@ -133,6 +133,12 @@ def test_the_interval_holds_the_debiased_error(seed: int, count: int, shift: flo
     assert found == calibration_interval(*run, resamples=60)
 
 
+def test_a_known_p_is_not_asked_again() -> None:
+    run = simulate(1000, 1, shift=0.1)
+    assert calibration_interval(*run, p=consistency_p(*run)) == calibration_interval(*run)
+    assert calibration_interval(*run, p=0.9).low == 0.0 < calibration_interval(*run).low
+
+
 def test_a_higher_level_gives_a_wider_interval() -> None:
     run = simulate(1000, 1, shift=0.1)
     narrow, wide = (calibration_interval(*run, level=level) for level in (0.5, 0.99))

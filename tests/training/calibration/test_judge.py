@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from service.contract.promises import Scope
 from tests.training.calibration.simulated import QUEUE, URGENCY, simulate
-from training.calibration.judge import judge
+from training.calibration.judge import inside, judge, scope_of
 from training.calibration.measures import measures
 from training.calibration.promises import Promises, parse_promises
 from training.calibration.selection import select
 from training.calibration.thresholds import threshold
-from training.errors import ConfigError, PromiseRefused
+from training.errors import AnswerError, ConfigError, PromiseRefused
 from training.predictions import Predictions
 
 UNLABELLED = -100
@@ -95,6 +96,47 @@ def test_the_limit_of_the_scope_keeps_the_wanted_share() -> None:
     assert scope.kept == pytest.approx((found.scope_N <= scope.threshold).mean())
     assert 0.97 <= scope.kept < 0.975
     assert judge(TASKS, found, None).scope is None
+
+
+def test_a_kept_limit_decides_what_is_in_scope_in_place_of_a_new_one() -> None:
+    found, wanted = predictions(scope=True), promises(queue={"coverage": 0.5})
+    assert found.scope_N is not None
+    kept = Scope(method="mahalanobis", threshold=5.0, kept=0.99, tickets=3000)
+    judged = judge(TASKS, found, wanted, kept_scope=kept)
+    logits, labels = found.labelled("queue")
+    crossed = select(logits, labels).probabilities_NC
+    promise = wanted.tasks["queue"]
+    within = found.scope_N <= 5.0
+    assert judged.thresholds["queue"] == threshold(QUEUE, crossed, labels, promise, 0.95, within)
+    assert judged.thresholds["queue"] != threshold(QUEUE, crossed, labels, promise, 0.95)
+    assert (judged.scope, judged.notes) == (kept, ())
+    with pytest.raises(ValueError, match="a limit of the scope needs the tickets' scores"):
+        judge(TASKS, predictions(), wanted, kept_scope=kept)
+
+
+def test_a_score_meets_the_limit_rounded_as_the_service_rounds_it() -> None:
+    scores = np.random.default_rng(0).chisquare(40, 500).astype(np.float32)
+    found = predictions(500, scope=True)
+    found = Predictions(found.logits, found.labels, scores)
+    scope = scope_of(found, promises(scope=0.9), "mahalanobis")
+    assert isinstance(scope, Scope)
+    assert scope.threshold == round(scope.threshold, 6)
+    for limit in (scope, scope.model_copy(update={"threshold": 40.0})):
+        served = [round(float(score), 6) <= limit.threshold for score in scores]
+        assert inside(scores, limit).tolist() == served
+    assert scope.kept == inside(scores, scope).mean()
+    near = np.array([40.0000004, 40.0000006])
+    assert inside(near, scope.model_copy(update={"threshold": 40.0})).tolist() == [True, False]
+    assert inside(near, None).all()
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_logit_that_is_not_finite_is_refused_by_task(broken: float) -> None:
+    found = predictions()
+    found.logits["urgency"][[3, 7], 1] = broken
+    with pytest.raises(AnswerError, match=r"task urgency: .* finite, found 2 of 640") as caught:
+        judge(TASKS, found, None)
+    assert caught.value.task == "urgency"
 
 
 def test_a_task_without_the_tickets_for_sets_is_named_and_left_out() -> None:

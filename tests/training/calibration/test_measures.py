@@ -50,6 +50,14 @@ def test_a_calibrated_model_measures_as_one() -> None:
     assert found["aurc"] < 1.0 - found["accuracy"]
 
 
+def test_without_resamples_interval_and_p_are_left_out_and_all_else_stays() -> None:
+    simulated = simulate(300, seed=1)
+    found = measures(QUEUE, simulated.probabilities, simulated.labels)
+    cheap = measures(QUEUE, simulated.probabilities, simulated.labels, resamples=0)
+    assert found.keys() - cheap.keys() == {"ece_low", "ece_high", "ece_p"}
+    assert cheap == {name: found[name] for name in cheap}
+
+
 def test_an_overconfident_model_is_told() -> None:
     simulated = simulate(2000, seed=2)
     calm = measures(QUEUE, simulated.probabilities, simulated.labels)

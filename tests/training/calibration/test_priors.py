@@ -7,7 +7,7 @@ from service.statistics.calibration import classwise_calibration_error
 from service.statistics.scores import negative_log_likelihood
 from tests.training.calibration.simulated import Simulated, simulate
 from training.calibration.fit import fit, probabilities
-from training.calibration.priors import offset, saerens, thin
+from training.calibration.priors import SPARED, _most, offset, saerens, thin
 from training.calibration.selection import select
 
 RARE = np.array([0.9, 0.07, 0.03])
@@ -119,6 +119,32 @@ def test_a_wanted_class_without_a_ticket_empties_nothing() -> None:
     prior = np.array([0.5, 0.5, 0.0])
     assert thin(labels, prior, np.array([0.25, 0.25, 0.5])).tolist() == [0, 1, 2, 3]
     assert thin(labels, prior, np.array([0.0, 0.0, 1.0])).tolist() == []
+
+
+def test_a_rare_label_that_multiplies_does_not_throw_the_others_away() -> None:
+    """To the last digit nine tenths would go, for a label of one ticket in two hundred."""
+    labels = np.repeat([0, 1, 2], [2400, 1598, 2])
+    wanted = np.array([0.597, 0.398, 0.005])
+    kept = thin(labels, np.bincount(labels) / 4000, wanted)
+    assert len(kept) > 0.95 * len(labels)
+    assert np.abs(np.bincount(labels[kept]) / len(kept) - wanted).sum() / 2 < SPARED
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_thinned_priors_miss_the_wanted_ones_by_the_share_that_is_spared(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    prior, wanted = chance.dirichlet(np.full(12, 0.5)), chance.dirichlet(np.full(12, 0.5))
+    most = _most(wanted / prior, prior, wanted)
+    assert np.maximum(0.0, wanted - most * prior).sum() == pytest.approx(SPARED)
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-6])
+def test_a_label_that_seems_to_be_gone_keeps_a_ticket(share: float) -> None:
+    labels = np.repeat([0, 1, 2], [60, 30, 10])
+    wanted = np.array([0.6, 0.4 - share, share])
+    kept = thin(labels, np.bincount(labels) / 100, wanted)
+    assert np.bincount(labels[kept])[2] == 1
+    assert len(kept) > 70
 
 
 def _each(by_class: np.ndarray, simulated: Simulated) -> np.ndarray:

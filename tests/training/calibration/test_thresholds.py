@@ -1,40 +1,18 @@
-"""Promises hold on simulated tickets, and what cannot be shown is refused with the reason."""
+"""Promised precisions and coverages hold on simulated tickets."""
 
 import numpy as np
 import pytest
 
-from service.contract.promises import Threshold
-from service.statistics.choice import choose
 from service.statistics.intervals import clopper_pearson, clopper_pearson_low
 from service.statistics.sequence import fixed_sequence, needed
-from tests.training.calibration.simulated import QUEUE, URGENCY, Simulated, simulate
-from training.calibration.promises import parse_promises
-from training.calibration.thresholds import threshold
-from training.errors import ConfigError, PromiseRefused
-
-PAGES = {"costs": {"P0": {"P1": 50, "P2": 50, "P3": 50}, "default": 1}, "human": 0.6}
+from tests.training.calibration.deciding import decide
+from tests.training.calibration.simulated import QUEUE, Simulated, simulate
 
 
 @pytest.fixture(scope="module")
 def world() -> Simulated:
     """So many tickets that shares among them are the truth."""
     return simulate(100_000, seed=1, spread=4.0)
-
-
-@pytest.fixture(scope="module")
-def tickets() -> Simulated:
-    return simulate(1500, seed=2)
-
-
-@pytest.fixture(scope="module")
-def urgent() -> Simulated:
-    return simulate(1500, classes=4, seed=3)
-
-
-def decide(simulated: Simulated, level: float = 0.95, **promise: object) -> Threshold:
-    task = QUEUE if simulated.probabilities.shape[1] == 3 else URGENCY
-    wanted = parse_promises({task.name: promise}, "a file").tasks[task.name]
-    return threshold(task, simulated.probabilities, simulated.labels, wanted, level)
 
 
 def resplit(world: Simulated, seed: int, tickets: int = 600) -> Simulated:
@@ -132,73 +110,18 @@ def test_the_coverage_threshold_is_the_highest_that_is_shown(tickets: Simulated)
 
 def test_a_ticket_out_of_scope_is_never_auto(tickets: Simulated) -> None:
     inside = np.arange(1500) % 10 > 0
-    wanted = parse_promises({"queue": {"coverage": 0.8}}, "a file").tasks["queue"]
-    found = threshold(QUEUE, tickets.probabilities, tickets.labels, wanted, 0.95, inside)
+    found = decide(tickets, inside=inside, coverage=0.8)
     accepted = int((tickets.sure[inside] >= found.auto).sum())
     assert clopper_pearson_low(accepted, 1500) >= 0.8 > clopper_pearson_low(accepted - 1, 1500)
     assert found.promise is not None
     assert found.promise.evidence.accepted == accepted
     assert found.promise.evidence.tickets == 1500
-    wanted = parse_promises({"queue": {"coverage": 0.9}}, "a file").tasks["queue"]
-    with pytest.raises(PromiseRefused, match="only 1350 of 1500 labelled tickets are in scope"):
-        threshold(QUEUE, tickets.probabilities, tickets.labels, wanted, 0.95, inside)
 
 
 def test_the_precision_of_tickets_out_of_scope_does_not_count(tickets: Simulated) -> None:
-    wanted = parse_promises({"queue": {"precision": 0.95}}, "a file").tasks["queue"]
     inside = tickets.right | (np.arange(1500) % 2 == 0)
-    all_in = threshold(QUEUE, tickets.probabilities, tickets.labels, wanted, 0.95)
-    found = threshold(QUEUE, tickets.probabilities, tickets.labels, wanted, 0.95, inside)
-    assert found.auto < all_in.auto
-
-
-def test_the_cost_threshold_is_the_cheapest_of_all(urgent: Simulated) -> None:
-    found = decide(urgent, **PAGES)
-    assert found.promise is not None
-    assert found.promise.evidence.cost is not None
-    assert found.costs is not None
-    paid = np.array(found.costs.matrix)[urgent.labels, urgent.given]
-    means = {
-        bar: float(np.where(urgent.sure >= bar, paid, 0.6).mean()) for bar in np.unique(urgent.sure)
-    }
-    assert means[found.auto] == pytest.approx(min(means.values()))
-    cost = found.promise.evidence.cost
-    assert cost.mean == pytest.approx(means[found.auto])
-    assert cost.all_auto == pytest.approx(paid.mean())
-    assert cost.all_human == 0.6
-    assert cost.low < cost.mean < min(cost.high, cost.all_auto, cost.all_human)
-    assert (found.promise.kind, found.promise.target) == ("cost", None)
-    assert decide(urgent, **PAGES) == found
-
-
-def test_the_interval_of_a_cost_is_that_of_resampled_tickets(urgent: Simulated) -> None:
-    found = decide(urgent, **PAGES)
-    assert found.promise is not None
-    assert found.promise.evidence.cost is not None
-    assert found.costs is not None
-    paid = np.where(
-        urgent.sure >= found.auto, np.array(found.costs.matrix)[urgent.labels, urgent.given], 0.6
-    )
-    chance = np.random.default_rng(5)
-    means = [float(chance.choice(paid, len(paid)).mean()) for _ in range(1000)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    cost = found.promise.evidence.cost
-    assert (cost.low, cost.high) == (pytest.approx(low, rel=0.05), pytest.approx(high, rel=0.05))
-
-
-def test_by_expected_cost_another_label_is_given_and_costs_less(urgent: Simulated) -> None:
-    plain, careful = decide(urgent, **PAGES), decide(urgent, **PAGES, choose="expected_cost")
-    assert careful.choose == "expected_cost"
-    assert plain.promise is not None
-    assert careful.promise is not None
-    assert plain.promise.evidence.cost is not None
-    assert careful.promise.evidence.cost is not None
-    assert careful.promise.evidence.cost.all_auto < plain.promise.evidence.cost.all_auto
-    assert careful.promise.evidence.cost.mean < plain.promise.evidence.cost.mean
-    given = choose(urgent.probabilities, careful.costs, "expected_cost")
-    sure = np.round(urgent.probabilities[np.arange(1500), given], 6)
-    assert careful.auto in sure
-    assert careful.promise.evidence.accepted == int((sure >= careful.auto).sum())
+    found = decide(tickets, inside=inside, precision=0.95)
+    assert found.auto < decide(tickets, precision=0.95).auto
 
 
 def test_a_promise_by_label_has_a_threshold_for_each_label_with_the_tickets() -> None:
@@ -254,88 +177,12 @@ def test_a_suggestion_is_tested_the_same_way(tickets: Simulated) -> None:
     assert found.suggest < found.auto
 
 
-@pytest.mark.parametrize("suggest", [{}, {"suggest": 0.9999}])
-def test_a_suggestion_that_is_not_asked_for_or_not_shown_starts_at_one_half(
-    tickets: Simulated, suggest: dict[str, float]
-) -> None:
-    assert decide(tickets, coverage=0.5, **suggest).suggest == 0.5
+def test_without_a_precision_for_it_a_suggestion_starts_at_one_half(tickets: Simulated) -> None:
+    assert decide(tickets, coverage=0.5).suggest == 0.5
 
 
 def test_a_suggestion_is_never_above_auto(tickets: Simulated) -> None:
-    found = decide(tickets, coverage=0.99, suggest=0.97)
-    assert found.suggest == found.auto < 0.5
-
-
-@pytest.mark.parametrize(
-    ("promise", "count", "least"),
-    [({"precision": 0.97}, 80, 99), ({"coverage": 0.97}, 80, 99), ({"precision": 0.99}, 250, 299)],
-)
-def test_too_few_tickets_are_refused_with_the_number_needed(
-    tickets: Simulated, promise: dict[str, float], count: int, least: int
-) -> None:
-    with pytest.raises(PromiseRefused) as caught:
-        decide(tickets.at(np.arange(count)), **promise)
-    kind, target = next(iter(promise.items()))
-    assert str(caught.value) == (
-        f"task queue: a {kind} of {target} at level 0.95 needs at least {least} labelled tickets, "
-        f"found {count}"
-    )
-
-
-def test_the_number_that_a_refusal_names_is_enough(tickets: Simulated) -> None:
-    sure = np.tile([[0.98, 0.01, 0.01]], (99, 1))
-    labels = np.array([0] * 99)
-    sure[:2] = [[0.01, 0.98, 0.01], [0.01, 0.01, 0.98]]
-    labels[:2] = [1, 2]
-    assert decide(Simulated(sure, sure, labels), precision=0.97).auto == 0.98
-    assert decide(tickets.at(np.arange(99)), coverage=0.97).auto > 0.0
-
-
-def test_a_precision_that_nobody_can_meet_is_refused_with_the_best_bound() -> None:
-    blind = simulate(800, seed=9, spread=0.5)
-    with pytest.raises(PromiseRefused) as caught:
-        decide(blind, precision=0.97)
-    message = str(caught.value)
-    assert message.startswith(
-        "task queue: a precision of 0.97 at level 0.95 cannot be shown on 800 labelled tickets: "
-        "from a confidence of "
-    )
-    bounds = [
-        clopper_pearson_low(
-            int(blind.right[blind.sure >= bar].sum()), int((blind.sure >= bar).sum())
-        )
-        for bar in np.unique(blind.sure)
-    ]
-    assert f"lower bound of {max(bounds):.4f} is the best" in message
-    with pytest.raises(PromiseRefused, match="without per_label it needs fewer"):
-        decide(blind, precision=0.8, per_label=True)
-
-
-def test_a_human_who_costs_less_than_every_threshold_is_said() -> None:
-    blind = simulate(800, seed=9, spread=0.2)
-    with pytest.raises(PromiseRefused) as caught:
-        decide(blind, costs={"default": 5}, human=0.001)
-    assert str(caught.value).startswith(
-        "task queue: no threshold costs less than an agent for every ticket, 0.001 each; the "
-        "cheapest one costs 0.0"
-    )
-
-
-@pytest.mark.parametrize(
-    "promise", [{"precision": 0.5}, {"coverage": 0.5}, {"costs": {}, "human": 1}]
-)
-def test_a_label_without_a_ticket_is_refused_by_name(
-    tickets: Simulated, promise: dict[str, object]
-) -> None:
-    seen = tickets.at(np.flatnonzero(tickets.labels != 1))
-    with pytest.raises(PromiseRefused) as caught:
-        decide(seen, **promise)
-    assert str(caught.value) == (
-        "task queue: every label needs a labelled ticket to calibrate on, found none of network "
-        f"among {len(seen)}"
-    )
-
-
-def test_costs_of_an_unknown_label_are_refused(tickets: Simulated) -> None:
-    with pytest.raises(ConfigError, match=r"queue\.costs may name billing, network, payroll"):
-        decide(tickets, costs={"P0": {"billing": 1}}, human=1)
+    found = decide(tickets, coverage=0.99, suggest=0.9)
+    shown = fixed_sequence(tickets.sure, tickets.right, 0.9)
+    assert shown is not None
+    assert found.suggest == found.auto < 0.5 < shown

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,17 @@ def split(tasks: Sequence[Task], tickets: int, seed: int, hot: float = 1.6) -> P
         logits[task.name] = (hot * true_NC).astype(np.float32)
         labels[task.name] = np.where(chance.random(tickets) < 0.1, UNLABELLED, drawn_N)
     return Predictions(logits, labels)
+
+
+def scoped(run: Finished, seed: int = 5) -> Finished:
+    """The run with scope scores that have nothing to do with what is right."""
+    chance = np.random.default_rng(seed)
+    predictions = {
+        name: replace(one, scope_N=chance.gamma(4.0, 2.0, len(one)).astype(np.float32))
+        for name, one in run.predictions.items()
+    }
+    facts = run.facts.model_copy(update={"scope_method": "mahalanobis"})
+    return replace(run, facts=facts, predictions=predictions)
 
 
 def simulated(*tasks: Task, tickets: int = 600) -> Finished:

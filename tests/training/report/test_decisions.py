@@ -1,6 +1,7 @@
 """Thresholds: every figure of the table is what the statistics say."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from service.statistics.intervals import clopper_pearson
 from tests.training.report.runs import QUEUE, usual, usual_page
 from training.report.decisions import GRID, automatic, decided, decisions
 from training.report.formats import count, percent, span
-from training.report.outcome import Told, outcome, tell
+from training.report.outcome import Told, outcome
 
 LABELS = ("a", "b")
 TOLD = Told(
     chosen_N=np.array([0, 0, 0, 1, 1]),
     confidence_N=np.array([0.95, 0.90, 0.60, 0.90, 0.40]),
     right_N=np.array([True, True, False, False, True]),
+    inside_N=np.ones(5, dtype=bool),
 )
 
 
@@ -24,7 +26,7 @@ def told() -> Told:
     run = usual()
     found = outcome(QUEUE, run.facts.calibration["queue"], run.predictions, "test")
     assert found is not None
-    return tell(found.after_NC, found.labels_N)
+    return found.told()
 
 
 def test_every_figure_of_the_page_s_table_is_what_the_statistics_say() -> None:
@@ -74,3 +76,10 @@ def test_where_nothing_is_auto_there_is_no_precision() -> None:
     row = decided(TOLD, LABELS, 10.0, Threshold(auto=1.0, suggest=0.5), promised=False)
     assert (row.accepted, row.precision, row.interval) == (0, None, None)
     assert (row.suggest, row.human) == (8.0, 2.0)
+
+
+def test_a_ticket_out_of_scope_is_for_a_human_however_sure_its_label() -> None:
+    told = replace(TOLD, inside_N=np.array([False, True, True, False, True]))
+    row = decided(told, LABELS, 10.0, Threshold(auto=0.9, suggest=0.5), promised=False)
+    assert (row.accepted, row.right, row.coverage) == (1, 1, 0.2)
+    assert (row.auto, row.suggest, row.human) == (2.0, 2.0, 6.0)

@@ -28,7 +28,13 @@ BASELINE = {"n": 3000.0, "accuracy": 0.8, "accuracy_low": 0.78, "accuracy_high":
 
 def offer(best: float) -> Promised:
     offers = [Offer(one, 0.9 if one <= best else None, 100, 0.4, None) for one in TARGETS]
-    return Promised(1500, 0.95, tuple(offers))
+    return Promised(1500, 15, 0.95, tuple(offers))
+
+
+def sure(right: int) -> Told:
+    """1,000 tickets of one confidence, of which so many are right."""
+    every_N = np.ones(1000, dtype=bool)
+    return Told(np.zeros(1000, int), np.full(1000, 0.99), np.arange(1000) < right, every_N)
 
 
 def judged(
@@ -44,7 +50,8 @@ def test_a_good_task_is_said_to_be_good_with_its_figures() -> None:
     assert [found.skill.tone, found.trust.tone, found.promise.tone] == ["good"] * 3
     assert "Right on 90.0\xa0% of 3,000 test tickets" in found.skill.said
     assert "debiased ECE 0.008 (0.002 to 0.014), consistency p = 0.40" in found.trust.said
-    assert "right 97\xa0% of the time, for 40\xa0% of tickets" in found.promise.said
+    assert "97\xa0% precision is shown on its own, for 40\xa0% of tickets" in found.promise.said
+    assert "ask for it as a promise" in found.promise.said
 
 
 @pytest.mark.parametrize(
@@ -98,21 +105,22 @@ def test_the_promise_is_the_highest_precision_that_is_shown(best: float, word: s
 
 @pytest.mark.parametrize(("right", "word"), [(900, "not kept"), (1000, "shown")])
 def test_a_promise_that_the_test_split_denies_is_not_called_shown(right: int, word: str) -> None:
-    told = Told(np.zeros(1000, int), np.full(1000, 0.99), np.arange(1000) < right)
+    told = sure(right)
     evidence = Evidence(
         tickets=9, accepted=9, right=9, precision=None, coverage=Share(value=1, low=0.7, high=1)
     )
     promise = Promise(kind="precision", target=0.97, evidence=evidence)
     threshold = Threshold(auto=0.9, promise=promise)
     seen = decided(told, ("a",), 5000, threshold, promised=True)
-    found = Promised(9, 0.95, (), "auto is right", threshold, seen=seen)
+    found = Promised(9, 0, 0.95, (), "auto is right", threshold, seen=seen)
     assert judged(promised=found).promise.word == word
 
 
 def test_an_offer_that_the_test_split_denies_is_no_offer() -> None:
-    told = Told(np.zeros(1000, int), np.full(1000, 0.99), np.arange(1000) < 850)
+    told = sure(850)
     seen = decided(told, ("a",), 5000, Threshold(auto=0.9), promised=True)
-    found = Promised(9, 0.95, (Offer(0.9, 0.9, 29, 0.4, seen), Offer(0.97, None, 99, 0.0, None)))
+    offers = (Offer(0.9, 0.9, 29, 0.4, seen), Offer(0.97, None, 99, 0.0, None))
+    found = Promised(9, 0, 0.95, offers)
     verdict = judged(promised=found)
     assert (verdict.promise.word, verdict.promise.tone) == ("not kept", "bad")
     assert "the test split denies it: 85.0\xa0% right" in verdict.promise.said
@@ -133,6 +141,6 @@ def test_the_headline_names_the_tasks_of_each_finding() -> None:
     assert headline(found).replace("\xa0", " ") == (
         "Ahead of every baseline on queue and team, level with a baseline on urgency. "
         "Confidences are off on urgency, confidences mean what they say on queue and team. "
-        "97 % precision can be promised on queue, 80 % precision can be promised on urgency, "
-        "not even 80 % precision can be promised on team."
+        "97 % precision is shown on queue, 80 % precision is shown on urgency, "
+        "not even 80 % precision is shown on team."
     )

@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from service.cli import app
 from service.errors import LedgerRefused, ShadowRefused
 from service.settings import Settings
 from service.shadow.replay import Replay, replay
 from service.shadow.replay.rows import Faults, open_rows
 from tests.service.shadow.replay.past import past_rules, write
 
+runner = CliRunner()
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 
 
@@ -42,6 +45,18 @@ def test_bad_rows_are_left_out_counted_and_named_by_number(
     assert named[:2] == ["rules.csv row 2", "rules.csv row 3"]
     assert named[2:] == [f"tickets.csv row {number}" for number in range(2, 10)]
     assert "caf" not in "".join(summary.faults.named)
+
+
+def test_the_command_knows_nothing_of_a_servers_policy(
+    settings: Settings, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARBOR_POLICY", str(tmp_path / "of-another-bundle.yaml"))
+    rules = past_rules(tmp_path, [("0", "billing")])
+    files = ("--bundle", settings.bundle, "--tickets", tickets, "--decisions", rules)
+    arguments = ("shadow", "replay", *map(str, files), "--ledger", settings.ledger)
+    told = runner.invoke(app, arguments)
+    assert told.exit_code == 0, told.output
+    assert "300" in told.output
 
 
 def test_a_compressed_file_is_read_like_a_plain_one(

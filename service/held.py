@@ -1,0 +1,66 @@
+"""An open bundle comes in; who holds it, and whether its batches are reported, is kept here."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from service.engine.answer import BatchReport
+from service.opening import Bundle
+
+
+class Reports:
+    """Passes the reports of a bundle's batches on while the bundle is the active one."""
+
+    def __init__(self, listener: Callable[[BatchReport], None]) -> None:
+        self._listener = listener
+        self.wanted = False
+
+    def __call__(self, report: BatchReport) -> None:
+        if self.wanted:
+            self._listener(report)
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A bundle and how many tickets hold it.
+
+    origin: the directory as it was named; it may be a link, or hold another bundle by now.
+    """
+
+    bundle: Bundle
+    origin: Path
+    reports: Reports
+    leases: int = 0
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.free.set()
+
+    @property
+    def active(self) -> bool:
+        """Whether it sits in the primary seat."""
+        return self.reports.wanted
+
+    @active.setter
+    def active(self, value: bool) -> None:
+        self.reports.wanted = value
+
+    def lend(self) -> None:
+        """A ticket begins."""
+        self.leases += 1
+        self.free.clear()
+
+    def give_back(self) -> None:
+        """A ticket has its reply."""
+        self.leases -= 1
+        if not self.leases:
+            self.free.set()
+
+    async def close(self, drain_s: float) -> None:
+        """Closes the engine when the last lease has ended, or after `drain_s` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_s):
+                await self.free.wait()
+        await self.bundle.engine.__aexit__(None, None, None)
