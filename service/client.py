@@ -38,6 +38,10 @@ class Refused(Exception):
         self.retry_after_s = problem.retry_after_s
 
 
+REPORT_TIMEOUT_S = 600.0
+"""As long as the server itself gives a report."""
+
+
 class HarborClient:
     """One service, over connections that are kept open; use it as a `with` block."""
 
@@ -179,7 +183,12 @@ class HarborClient:
     ) -> Document:
         # A token may hold more than the ASCII that httpx would take for granted.
         sent = httpx.Headers(headers, encoding="utf-8")
-        reply = self._http.request(method, path, json=body, params=params or {}, headers=sent)
+        # A report of hundreds of thousands of tickets, on which a promotion rests, takes a minute.
+        rests = path.startswith("/shadow/")
+        timeout = REPORT_TIMEOUT_S if rests else httpx.USE_CLIENT_DEFAULT
+        reply = self._http.request(
+            method, path, json=body, params=params or {}, headers=sent, timeout=timeout
+        )
         if reply.is_success:
             return kind.model_validate_json(reply.content)
         raise _refusal(reply)
