@@ -1,7 +1,7 @@
 """A ledger and a legacy come in; the report comes back from a process of its own.
 
 Reading hundreds of thousands of cases keeps Python busy for a minute: in a thread of the service it
-would hold up every caller's ticket, in another process at a low priority it hardly holds up anybody.
+would hold up every caller's ticket, in another process at a low priority hardly anybody's.
 """
 
 import asyncio
