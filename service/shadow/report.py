@@ -65,19 +65,18 @@ def build(
     """
     force = in_force(met, tuple(cases))
     shared = _shared(met, force) | {"made_at": made_at, "texts": texts}
-    tasks = tuple(
-        report_task(
-            TaskMaterial(
-                task=task,
-                plan=plan,
-                cases=cases.get(task, ()),
-                labelled=(labelled or {}).get(task, ()),
-                theirs=(theirs or {}).get(task, {}),
-                **shared,
-            )
+    materials = (
+        TaskMaterial(
+            task=task,
+            plan=plan,
+            cases=cases.get(task, ()),
+            labelled=(labelled or {}).get(task, ()),
+            theirs=(theirs or {}).get(task, {}),
+            **shared,
         )
         for task, plan in force.plan.tasks.items()
     )
+    tasks = tuple(map(report_task, materials))
     return Report(
         made_at=made_at,
         legacy=met.legacy,

@@ -126,7 +126,8 @@ async def test_a_cancelled_call_leaves_nothing_behind() -> None:
                     await call
             system.mode = "healthy"
             # The one connection is free again, and the circuit is closed.
-            await asked.ask(TICKET)
+            assert await asked.ask(TICKET)
+            assert asked.circuit == "closed"
 
 
 async def test_connections_are_kept_bounded_and_closed() -> None:
