@@ -109,7 +109,7 @@ def _open(
     # The sessions share one graph: to prove the first proves them all.
     prove_graph(opened.sessions[0], manifest, variant)
     prove_golden(opened.sessions[0], tokenizer, read_golden(directory, variant), manifest, variant)
-    engine = _engine(opened, manifest, settings, on_batch)
+    engine = _engine(opened, manifest, variant, settings, on_batch)
     return Bundle(
         directory,
         digest,
@@ -171,11 +171,15 @@ def _opened(directory: Path, manifest: Manifest, variant: Variant, settings: Set
 def _engine(
     opened: Opened,
     manifest: Manifest,
+    variant: Variant,
     settings: Settings,
     on_batch: Callable[[BatchReport], None],
 ) -> Engine:
     limits = Limits(
-        settings.max_batch, settings.budget_tokens, settings.max_queue, settings.drain_s
+        1 if variant.alone else settings.max_batch,
+        settings.budget_tokens,
+        settings.max_queue,
+        settings.drain_s,
     )
     shapes = _warm_up(opened.provider, limits, manifest.token_limit)
     return Engine(opened.sessions, manifest.pad_id, limits, on_batch=on_batch, warm_up=shapes)

@@ -62,6 +62,8 @@ class Variant(_Frozen):
     scope: None where the graph gives no `scope_score`.
     tolerance: the largest difference of a probability from the golden file's that still counts as
     the same answer.
+    alone: its answer to a ticket depends on the other tickets of a batch, so that each has to be
+    run by itself.
     """
 
     file: FileName
@@ -75,6 +77,7 @@ class Variant(_Frozen):
     scope: Scope | None = None
     golden: FileName
     tolerance: Annotated[float, Field(gt=0.0, lt=1.0)]
+    alone: bool = False
 
 
 class Manifest(_Frozen):

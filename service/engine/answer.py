@@ -5,11 +5,17 @@ Shapes: C classes of a task.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+
+Released = Literal["emptied", "full", "best"]
+"""Why a batch went as it was: it took all that waited; it reached the limit of tickets or tokens;
+or a larger one would have been worth less a second.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,8 @@ class BatchReport:
     tickets: that ran; of these `failed` got an error. real_tokens, padded_tokens: without and with
     padding. infer_s, predicted_s: what the call took, and what the cost model had expected, in
     seconds. expired, abandoned: tickets that were not run, because their deadline passed or their
-    caller left.
+    caller left. released: why the batch went as it was. wide: it had every core to itself. shared:
+    tickets that got the answer of an equal one that was under way already.
     """
 
     tickets: int = 0
@@ -49,3 +56,6 @@ class BatchReport:
     expired: int = 0
     abandoned: int = 0
     failed: int = 0
+    released: Released | None = None
+    wide: bool = False
+    shared: int = 0

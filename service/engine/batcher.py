@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.contract.tokens import Tokens
+from service.engine.answer import Released
 from service.engine.cost import CostModel
 from service.engine.waiting import Entry, Payload, WaitingLine
 from service.errors import Closing, Overloaded
@@ -46,12 +47,15 @@ class Limits:
 class Batch(Generic[Payload]):
     """What one call runs, and the tickets that were found too late to run; either may be empty.
 
-    predicted_s: what the cost model expects the call to take.
+    predicted_s: what the cost model expects the call to take. released: why it went as it is.
+    wide: nothing else waits or runs, so that the call may use every core.
     """
 
     entries: list[Entry[Payload]]
     expired: list[Entry[Payload]]
     predicted_s: float = 0.0
+    released: Released = "emptied"
+    wide: bool = False
 
     @property
     def length(self) -> int:

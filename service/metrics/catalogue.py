@@ -52,6 +52,26 @@ CATALOGUE = (
         (),
         "Seconds that the cost model expected them to take",
     ),
+    Entry(
+        "harbor_infer_error_ratio",
+        "histogram",
+        (),
+        "Seconds that a batch took, over what the cost model expected",
+    ),
+    Entry(
+        "harbor_batches_total",
+        "counter",
+        ("released",),
+        "Batches by why they went: emptied (all that waited), full (at a limit), best (a larger "
+        "one would have been worth less a second)",
+    ),
+    Entry("harbor_wide_batches_total", "counter", (), "Batches that ran on every core"),
+    Entry(
+        "harbor_tickets_shared_total",
+        "counter",
+        (),
+        "Tickets that got the answer of an equal one that was under way already",
+    ),
     Entry("harbor_queue_depth", "gauge", (), "Tickets that wait now"),
     Entry(
         "harbor_tickets_dropped_total",
@@ -130,6 +150,7 @@ _BUCKETS = {
     "harbor_stage_seconds": (0.0001, 0.0005, *_SECONDS),
     "harbor_batch_tickets": (1, 2, 4, 8, 16, 32, 64, 128),
     "harbor_batch_tokens": (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768),
+    "harbor_infer_error_ratio": (0.25, 0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0),
     "harbor_confidence": tuple(step / 20 for step in range(1, 21)),
     "harbor_shadow_confidence_difference": tuple(step / 10 for step in range(-10, 11)),
     "harbor_legacy_seconds": (*_SECONDS, 30.0),

@@ -83,8 +83,18 @@ class Metrics:
         for reason in ("expired", "abandoned", "failed"):
             if count := getattr(report, reason):
                 self._all.counter("harbor_tickets_dropped_total").labels(reason).inc(count)
+        if report.shared:
+            self._all.counter("harbor_tickets_shared_total").inc(report.shared)
         if not report.tickets:
             return
+        if report.released is not None:
+            self._all.counter("harbor_batches_total", report.released).inc()
+        if report.wide:
+            self._all.counter("harbor_wide_batches_total").inc()
+        if report.predicted_s:
+            self._all.histogram("harbor_infer_error_ratio").observe(
+                report.infer_s / report.predicted_s
+            )
         self._all.histogram("harbor_batch_tickets").observe(report.tickets)
         self._all.histogram("harbor_batch_tokens").observe(report.padded_tokens)
         self._all.counter("harbor_tokens_real_total").inc(report.real_tokens)
