@@ -11,6 +11,7 @@ DATA ?=
 CONFIG ?= deploy/quickstart.yaml
 PROMISES ?= $(if $(DATA),,deploy/promises.yaml)
 TICKETS ?= 2000
+PRECISION ?= fp32
 LEGACY_CONFIG ?= deploy/recipes/quickstart-queue.yaml
 
 BIN := .venv/bin
@@ -28,7 +29,7 @@ ifneq ($(word 2,$(DATA)),)
 $(error DATA must be a path without spaces, found "$(DATA)")
 endif
 
-.PHONY: help setup same-run serve real shadow test test-slow check bench bench-shadow bench-confidences clean
+.PHONY: help setup same-run serve real shadow test test-slow check bench bench-peers bench-shadow bench-confidences clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -66,10 +67,17 @@ check: $(INSTALLED)  ## format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: same-run $(SEAL)  ## the benchmarks on the quick start's bundle, or on that of DATA=file
-	$(BIN)/python -m tests.benchmarks.one_pass --bundle $(BUNDLE)
-	$(BIN)/python -m tests.benchmarks.gpu --bundle $(BUNDLE) --provider cpu --tickets 1000
-	$(BIN)/python -m tests.benchmarks.memory --bundle $(BUNDLE)
+bench: same-run $(SEAL)  ## the benchmarks on the quick start's bundle, or on that of DATA=file; PRECISION=int8
+	@missed=0; \
+	for part in one_pass memory added_cpu; do \
+	    $(BIN)/python -m tests.benchmarks.$$part --bundle $(BUNDLE) || missed=1; \
+	done; \
+	$(BIN)/python -m tests.benchmarks.http --bundle $(BUNDLE) $(if $(DATA),--data $(DATA)) --precision $(PRECISION) \
+	    --json $(OUT)/bench-$(PRECISION).json --plots $(OUT)/bench-$(PRECISION) || missed=1; \
+	exit $$missed
+
+bench-peers: same-run $(SEAL)  ## the same loads on LitServe, BentoML, MLServer and Ray Serve beside Harbor; goes on where it stopped
+	$(BIN)/python -m tests.benchmarks.peers --bundle $(BUNDLE) $(if $(DATA),--data $(DATA)) --out $(OUT)/peers
 
 bench-shadow: same-run $(SEAL) $(LEGACY_SEAL)  ## what the shadow and the ledger cost, and how often a verdict is wrong
 	$(BIN)/python -m tests.benchmarks.fortnights

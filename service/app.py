@@ -12,11 +12,13 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.edge import Edge
-from service.api.routes import PlainRoute, add_routes
+from service.api.routes import HOT, PlainRoute, add_routes
 from service.bundles import Bundle, Bundles
 from service.core import Core
+from service.early import Early
 from service.engine.leftover import Leftover
 from service.errors import NotReady
 from service.ledger.ledger import Ledger
@@ -33,12 +35,16 @@ from service.shadow.reporting import Reporting
 from service.witness import Witness
 
 
-def create_core(settings: Settings, log: Log | None = None) -> Core:
-    """The parts, not yet started. Raises ShadowRefused, LedgerRefused."""
+def create_core(settings: Settings, log: Log | None = None, early: Early | None = None) -> Core:
+    """The parts, not yet started. early: the settings' bundle, on its way.
+
+    Raises ShadowRefused, LedgerRefused.
+    """
     log = log or open_log(sys.stdout, settings.log_level)
     metrics = Metrics()
     config = None if settings.shadow is None else read_shadow(settings.shadow)
-    bundles = Bundles(settings, shadows=bundles_of(config), on_batch=metrics.batch)
+    shadows = bundles_of(config)
+    bundles = Bundles(settings, shadows=shadows, on_batch=metrics.batch, early=early)
     bundles.listen(_announce(metrics, log))
     metrics.watch_queue(lambda: _queue_depth(bundles))
     leftover = Leftover(settings.sessions)
@@ -73,12 +79,12 @@ def _legacies(
     return legacies
 
 
-def create_app(settings: Settings, log: Log | None = None) -> FastAPI:
+def create_app(settings: Settings, log: Log | None = None, early: Early | None = None) -> FastAPI:
     """The application for these settings.
 
-    log: where to, by default JSON lines on standard output.
+    log: where to, by default JSON lines on standard output. early: their bundle, on its way.
     """
-    return build_app(create_core(settings, log))
+    return build_app(create_core(settings, log, early))
 
 
 def build_app(core: Core) -> FastAPI:
@@ -96,7 +102,7 @@ def build_app(core: Core) -> FastAPI:
             yield
             core.readiness.drop()
 
-    app = FastAPI(
+    app = _Application(
         title="Harbor",
         summary="Routes support tickets with calibrated confidences.",
         version=version("harbor-router"),
@@ -111,8 +117,21 @@ def build_app(core: Core) -> FastAPI:
     app.router.route_class = PlainRoute
     app.add_middleware(Edge, core.metrics, core.log, core.readiness)
     app.add_exception_handler(HTTPException, _leave_to_edge)
-    add_routes(app, core)
+    app.hot = Edge(add_routes(app, core), core.metrics, core.log, core.readiness)
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI, but that posts to `/route` go straight to `hot`."""
+
+    hot: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection's event."""
+        if scope["type"] == "http" and scope["path"] == HOT and scope["method"] == "POST":
+            await self.hot(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _queue_depth(bundles: Bundles) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from service.early import Early
 from service.engine.answer import BatchReport
 from service.errors import (
     BundleRefused,
@@ -47,12 +48,14 @@ class Bundles:
         *,
         shadows: Mapping[str, Path] | None = None,
         on_batch: Callable[[BatchReport], None] = _ignore,
+        early: Early | None = None,
     ) -> None:
         """shadows: the directories of the bundles that run in shadow, by name.
 
-        on_batch: hears of the active bundle's batches.
+        on_batch: hears of the active bundle's batches. early: `settings.bundle`, on its way.
         """
         self._settings = settings
+        self._early = early
         self._configured = dict(shadows or {})
         self._on_batch = on_batch
         self._listeners: list[Callable[[Bundle], None]] = []
@@ -68,7 +71,7 @@ class Bundles:
         ProviderMissing.
         """
         try:
-            self._activate(await self._load(self._settings.bundle))
+            self._activate(await self._first())
             for name, directory in self._configured.items():
                 self._shadows[name] = await self._load(directory, in_shadow=True)
         except BaseException:
@@ -195,16 +198,20 @@ class Bundles:
         self._activate(held)
         return held.bundle
 
+    async def _first(self) -> Held:
+        early, self._early = self._early, None
+        if early is None:
+            return await self._load(self._settings.bundle)
+        early.reports.listener = self._on_batch
+        bundle = await asyncio.to_thread(early.result)
+        return await _started(bundle, self._settings.bundle, early.reports)
+
     async def _load(self, directory: Path, *, in_shadow: bool = False) -> Held:
-        report = Reports(self._on_batch)
+        reports = Reports(self._on_batch)
         bundle = await asyncio.to_thread(
-            open_bundle, directory, self._settings, report, in_shadow=in_shadow
+            open_bundle, directory, self._settings, reports, in_shadow=in_shadow
         )
-        try:
-            await bundle.engine.__aenter__()
-        except InferenceFailed as error:
-            raise BundleRefused(f"bundle {directory.name} fails in warm-up: {error}") from error
-        return Held(bundle, directory, report)
+        return await _started(bundle, directory, reports)
 
     def _activate(self, held: Held) -> None:
         self._active = held
@@ -228,3 +235,11 @@ class Bundles:
         if name not in self._shadows:
             raise UnknownLegacy("no bundle runs in shadow under this name")
         return self._shadows[name]
+
+
+async def _started(bundle: Bundle, origin: Path, reports: Reports) -> Held:
+    try:
+        await bundle.engine.__aenter__()
+    except InferenceFailed as error:
+        raise BundleRefused(f"bundle {origin.name} fails in warm-up: {error}") from error
+    return Held(bundle, origin, reports)

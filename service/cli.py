@@ -1,25 +1,56 @@
-"""`harbor-serve`: a command line comes in; a served bundle, an order or a table goes out."""
+"""`harbor-serve`: a command line comes in; a served bundle, an order or a table goes out.
+
+What `run` does not need is imported by the command that does, and what it needs in the order that
+serves soonest.
+"""
 
 import asyncio
+import gc
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 import uvloop
+from typer.core import TyperGroup
 
-from service.app import create_app
-from service.bench.load import Plan, measure
-from service.bench.table import render
 from service.errors import StartError
 from service.flags import takes_settings, unknown_variables
 from service.logs import forward_library_logs, open_log
-from service.orders import feedback, forget, promote, rollback
-from service.server import bind, serve
 from service.settings import Settings
-from service.shadow.cli import app as shadow_app
+
+
+class _Group(TyperGroup):
+    """`run`, and the other commands once one of them is asked for."""
+
+    def get_command(  # type: ignore[override]
+        self,
+        ctx: typer.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> typer.core.TyperCommand | None:
+        """The command of this name; None where there is none."""
+        if cmd_name not in self.commands:
+            self._load()
+        return self.commands.get(cmd_name)  # type: ignore[return-value]
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Their names, `run` first."""
+        self._load()
+        return super().list_commands(ctx)
+
+    def _load(self) -> None:
+        from service.commands import app as others
+
+        found = typer.main.get_group(others)
+        self.commands.update(found.commands)
+
 
 app = typer.Typer(
-    name="harbor-serve", no_args_is_help=True, rich_markup_mode="markdown", add_completion=False
+    name="harbor-serve",
+    cls=_Group,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
 )
 
 
@@ -38,37 +69,36 @@ def _run(settings: Settings) -> None:
     for name in unknown_variables():
         log.warning("unknown setting", variable=name)
     try:
-        with (
-            bind(settings.host, settings.port) as bound,
-            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        ):
-            runner.run(serve(create_app(settings, log), bound))
+        with _for_good():
+            from service.early import Early
+
+            early = Early(settings)
+            from service.app import create_app
+            from service.server import bind, serve
+
+            bound = bind(settings.host, settings.port)
+        with bound, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(create_app(settings, log, early), bound))
     except StartError as error:
         typer.echo(f"harbor-serve: {error}", err=True)
         raise typer.Exit(1) from None
 
 
-app.command("run")(takes_settings(_run))
-app.add_typer(shadow_app)
-for order in (feedback, promote, rollback, forget):
-    app.command()(order)
+@contextmanager
+def _for_good() -> Iterator[None]:
+    """What comes into being in this block stays: it is never searched for garbage.
 
-
-@app.command()
-def bench(
-    url: Annotated[str, typer.Option(help="where a service listens")] = "http://127.0.0.1:8080",
-    clients: Annotated[int, typer.Option(min=1, max=1024, help="requests in flight")] = 8,
-    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="how long to measure")] = 10.0,
-    priority: Annotated[str, typer.Option(help="live or bulk")] = "live",
-    seed: Annotated[int, typer.Option(help="of the generated tickets")] = 0,
-) -> None:
-    """Measures a running service: each client sends its next ticket when it has its reply."""
+    Searching it takes a tenth of the start, and would later hold up tickets, again and again.
+    """
+    gc.disable()
     try:
-        result = asyncio.run(measure(Plan(url, clients, seconds, priority, seed)))
-    except (OSError, ValueError) as error:
-        typer.echo(f"harbor-serve: cannot measure {url}: {error}", err=True)
-        raise typer.Exit(1) from None
-    render(result)
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+app.command("run")(takes_settings(_run))
 
 
 if __name__ == "__main__":

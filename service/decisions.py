@@ -36,8 +36,9 @@ def decide(
     the ticket is in scope; outside, a human decides. Confidences are rounded to six decimals before
     they meet a threshold, so that a decision can be checked from the reply.
     """
-    ranked_C = np.argsort(-probabilities_C, kind="stable").tolist()
     values_C = probabilities_C.tolist()
+    # Of a dozen values Python's own sort takes half the time of an array's.
+    ranked_C = sorted(range(len(values_C)), key=values_C.__getitem__, reverse=True)
     chosen = ranked_C[0] if rule.chooses is None else _cheapest(rule, probabilities_C)
     likeliest = None
     if chosen != ranked_C[0]:

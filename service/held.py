@@ -13,13 +13,13 @@ from service.opening import Bundle
 class Reports:
     """Passes the reports of a bundle's batches on while the bundle is the active one."""
 
-    def __init__(self, listener: Callable[[BatchReport], None]) -> None:
-        self._listener = listener
+    def __init__(self, listener: Callable[[BatchReport], None] | None = None) -> None:
+        self.listener = listener
         self.wanted = False
 
     def __call__(self, report: BatchReport) -> None:
-        if self.wanted:
-            self._listener(report)
+        if self.wanted and self.listener is not None:
+            self.listener(report)
 
 
 @dataclass(slots=True, eq=False)

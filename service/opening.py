@@ -21,7 +21,9 @@ from service.engine.answer import BatchReport
 from service.engine.batcher import Limits
 from service.engine.engine import Engine
 from service.engine.providers import Opened, open_sessions
-from service.engine.session import Device
+from service.engine.session import Device, Session
+from service.engine.warm_up import warm_up_shapes
+from service.engine.wide import Wide
 from service.errors import BundleRefused, InferenceFailed
 from service.policy import Policy, read_policy
 from service.proof import prove_golden, prove_graph, prove_text
@@ -29,9 +31,6 @@ from service.rules import Rule, rules_of
 from service.settings import Provider, Settings
 
 logger = logging.getLogger(__name__)
-
-_LONG = 256
-"""A CPU that warmed up on thousands of tokens would start seconds later and keep their memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,10 +105,24 @@ def _open(
     rules = _rules(manifest, variant, policy, digest if in_shadow else None)
     tokenizer = Tokenizer.from_file(directory / TOKENIZER, manifest.token_limit)
     opened = _opened(directory, manifest, variant, settings)
+    golden = read_golden(directory, variant)
+
+    def prove(session: Session) -> None:
+        prove_graph(session, manifest, variant)
+        prove_golden(session, tokenizer, golden, manifest, variant)
+
+    def open_wide() -> Session:
+        # Since the start another bundle may have been put there.
+        if check_digests(directory) != digest:
+            raise BundleRefused(f"{directory.name} holds another bundle than the one that serves")
+        threads = settings.sessions * settings.threads
+        session = Session.open(directory / variant.file, manifest.tasks, "cpu", threads)
+        prove(session)
+        return session
+
     # The sessions share one graph: to prove the first proves them all.
-    prove_graph(opened.sessions[0], manifest, variant)
-    prove_golden(opened.sessions[0], tokenizer, read_golden(directory, variant), manifest, variant)
-    engine = _engine(opened, manifest, variant, settings, on_batch)
+    prove(opened.sessions[0])
+    engine = _engine(opened, manifest, variant, settings, on_batch, open_wide)
     return Bundle(
         directory,
         digest,
@@ -174,6 +187,7 @@ def _engine(
     variant: Variant,
     settings: Settings,
     on_batch: Callable[[BatchReport], None],
+    open_wide: Callable[[], Session],
 ) -> Engine:
     limits = Limits(
         1 if variant.alone else settings.max_batch,
@@ -181,8 +195,19 @@ def _engine(
         settings.max_queue,
         settings.drain_s,
     )
-    shapes = _warm_up(opened.provider, limits, manifest.token_limit)
-    return Engine(opened.sessions, manifest.pad_id, limits, on_batch=on_batch, warm_up=shapes)
+    on_cpu = opened.provider == "cpu"
+    may_be_wide = settings.wide and on_cpu and settings.sessions > 1
+    shapes = warm_up_shapes(opened.provider, limits, manifest.token_limit)
+    return Engine(
+        opened.sessions,
+        manifest.pad_id,
+        limits,
+        on_batch=on_batch,
+        warm_up=shapes,
+        # A GPU has one stream: a second call beside it would only wait its turn.
+        express=on_cpu,
+        wide=Wide(open_wide) if may_be_wide else None,
+    )
 
 
 def _variant(manifest: Manifest, settings: Settings) -> Variant:
@@ -202,12 +227,3 @@ def _wanted(variant: Variant, wanted: Provider) -> Provider:
             f"{variant.file} is for {' and '.join(variant.providers)}, {wanted} was asked for"
         )
     return wanted
-
-
-def _warm_up(provider: Device, limits: Limits, token_limit: int) -> list[tuple[int, int]]:
-    """Shapes to run before serving; on CUDA the largest first, so that the arena grows once."""
-    fitting = max(1, min(limits.max_batch, limits.budget_tokens // token_limit))
-    short = min(16, token_limit)
-    if provider == "cuda":
-        return [(fitting, token_limit), (1, token_limit), (limits.max_batch, short), (1, short)]
-    return [(1, short), (2, 2 * short), (1, min(_LONG, token_limit))]

@@ -1,12 +1,16 @@
-"""One connection's bytes come in; requests go out, as uvicorn reads them but for three things.
+"""One connection's bytes come in; requests go out, as uvicorn reads them but for four things.
 
-A head has a largest size and a time to arrive, and an offer to upgrade is ignored.
+A head has a largest size and a time to arrive, an offer to upgrade is ignored, and a reply's head
+and body are sent together.
 """
 
 import asyncio
+from typing import cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.joined import Joined
 
 MAX_HEAD_BYTES = 65536
 """Of a request line and its headers, beyond what the first read brings (at most 256 kB)."""
@@ -32,6 +36,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head is due from now on."""
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", Joined(transport, self.loop))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -49,15 +54,17 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse("Invalid HTTP request received.")
             return
+        if self._in_head and self._head_timer is None:
+            self._await_head()
         self._head_bytes = self._head_bytes + size if continued and self._in_head else 0
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse("The request's head is too large.")
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """A head begins; it is awaited only where it is not there at once, as nearly all are."""
         super().on_message_begin()
         self._in_head = True
-        self._await_head()
+        self._end_head_timer()
 
     def on_headers_complete(self) -> None:
         """The request begins, unless its head is to be read again without its offer."""

@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         description="batches that run side by side on the CPU; set it to a container's CPU quota",
     )
     threads: PositiveInt = Field(1, description="threads that one batch may use on the CPU")
+    wide: bool = Field(
+        True,
+        description="whether a lone long ticket may use the cores of all sessions on the CPU; "
+        "holds the graph in memory twice",
+    )
     cuda_memory_mb: PositiveInt = Field(
         4096, description="upper limit of the CUDA memory arena, in MiB"
     )

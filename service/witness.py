@@ -7,14 +7,13 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from ulid import ULID
-
 from service.api.schema import Reply
 from service.bundles import Bundles
 from service.contract.ticket import Ticket
 from service.contract.tokens import Tokens
 from service.decisions import told
 from service.errors import LedgerUnavailable
+from service.ids import new_id
 from service.ledger.language import declared
 from service.ledger.ledger import Ledger
 from service.ledger.records import Decision
@@ -121,7 +120,7 @@ class Witness:
 
         wait_s: how long to wait for the legacies' answers to this very ticket, None for not at all.
         """
-        at, decision_id = time.time(), str(ULID())
+        at, decision_id = time.time(), new_id()
         self._ledger.record(self._decision(decision_id, at, ticket, tokens, reply))
         if self.shadow is None:
             return reply

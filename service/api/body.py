@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
 from starlette.requests import ClientDisconnect, Request
 
+from service.api.headers import Fields, fields
 from service.errors import (
     BodyTimeout,
     BodyTooLarge,
@@ -26,6 +27,7 @@ Document = TypeVar("Document", bound=BaseModel)
 
 MAX_PROBLEMS = 20
 
+_JSON, _PLAIN = b"application/json", b"identity"
 _LENGTH_DIGITS = 18
 _DISCARD_S = 2.0
 
@@ -35,16 +37,17 @@ _LONE_LOW = re.compile(rb"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a
 
 
 async def read_json(request: Request, limit_bytes: int, timeout_s: float) -> Any:
-    """The body's JSON value.
+    """The body's JSON value. Raises as `read` does, and InvalidJson."""
+    return parse(await read(request, limit_bytes, timeout_s))
 
-    Raises UnsupportedMediaType, BodyTooLarge, BodyTimeout, CallerLeft, InvalidJson.
-    """
+
+async def read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
+    """The whole body. Raises UnsupportedMediaType, BodyTooLarge, BodyTimeout, CallerLeft."""
     try:
         async with asyncio.timeout(timeout_s):
-            body = await _read_whole(request, limit_bytes)
+            return await _read_whole(request, limit_bytes)
     except TimeoutError:
         raise BodyTimeout(f"the body did not arrive within {timeout_s:g} s") from None
-    return parse(body)
 
 
 def parse(body: bytes) -> Any:
@@ -86,22 +89,21 @@ def validate(
         raise refusal(f"the body breaks {broken} rule(s)", found) from None
 
 
-def _check_headers(request: Request, limit_bytes: int) -> None:
-    headers = request.headers
-    media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+def _check_headers(found: Fields, limit_bytes: int) -> None:
+    media_type = found.get(b"content-type", _JSON).partition(b";")[0].strip().lower()
+    if media_type != _JSON:
         raise UnsupportedMediaType("the body must be sent with Content-Type: application/json")
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if found.get(b"content-encoding", _PLAIN).lower() != _PLAIN:
         raise UnsupportedMediaType("the body must be sent without a Content-Encoding")
     # Python does not convert thousands of digits, and a length may begin with as many zeros.
-    announced = headers.get("content-length", "0").lstrip("0") or "0"
-    if announced.isdecimal() and (len(announced) > _LENGTH_DIGITS or int(announced) > limit_bytes):
+    announced = found.get(b"content-length", b"0").lstrip(b"0") or b"0"
+    if announced.isdigit() and (len(announced) > _LENGTH_DIGITS or int(announced) > limit_bytes):
         raise BodyTooLarge(f"the body must not exceed {limit_bytes} bytes, more were announced")
 
 
 async def _read_whole(request: Request, limit_bytes: int) -> bytes:
     try:
-        _check_headers(request, limit_bytes)
+        _check_headers(fields(request.scope), limit_bytes)
     except (BodyTooLarge, UnsupportedMediaType):
         await _discard_before_close(request)
         raise

@@ -3,7 +3,6 @@
 import asyncio
 from http import HTTPStatus
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,11 +10,13 @@ from service.api import headers
 from service.api.problems import problem, respond
 from service.api.visit import Visit
 from service.errors import Closing, ServiceError
+from service.ids import new_id
 from service.logs import Log, failure
 from service.metrics import Metrics
 from service.readiness import Readiness
 
 _PROBES = ("livez", "readyz", "metrics")
+_REQUEST_ID = headers.REQUEST_ID.lower().encode()
 
 
 class Edge:
@@ -35,11 +36,11 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = Visit(headers.new_request_id())
+        visit = Visit(new_id())
         visit.enter(scope)
         reply = self._reply(visit, send)
         try:
-            visit.request_id = headers.request_id(Headers(scope=scope)) or visit.request_id
+            visit.request_id = headers.request_id(headers.fields(scope)) or visit.request_id
             await self._app(scope, receive, reply)
         except Exception as error:
             await self._refuse(error, visit, scope, receive, reply)
@@ -55,10 +56,10 @@ class Edge:
         async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
-                sent = MutableHeaders(scope=message)
-                sent[headers.REQUEST_ID] = visit.request_id
+                sent = message["headers"]
+                sent.append((_REQUEST_ID, visit.request_id.encode("ascii")))
                 if self._readiness.draining:
-                    sent["Connection"] = "close"
+                    sent.append((b"connection", b"close"))
             await send(message)
 
         return reply

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from service.api.headers import PRIORITY, REQUEST_ID, TIMEOUT, new_request_id
+from service.api.headers import PRIORITY, REQUEST_ID, TIMEOUT
 from service.api.operations import JSON, summary
 from service.api.problems import MEDIA_TYPE, problem
 from service.api.schema import (
@@ -28,6 +28,7 @@ from service.contract.ticket import Ticket
 from service.core import Core
 from service.decisions import DEFAULT_TOP_K, MAX_TOP_K
 from service.errors import InvalidTicket
+from service.ids import new_id
 from service.routing import EMPTY, Terms, encode, route
 
 PATH = "/openapi.json"
@@ -79,7 +80,7 @@ class OpenApi:
         return {"/feedback": one, "/feedback/batch": {"feedback": [one]}}
 
     async def _examples(self) -> dict[str, Any]:
-        limit_s, own_id = self._core.settings.timeout_s, new_request_id()
+        limit_s, own_id = self._core.settings.timeout_s, new_id()
         terms = Terms(own_id, time.monotonic() + limit_s, time.perf_counter())
         with self._core.bundles.lease() as bundle:
             ticket = Ticket.model_validate(EXAMPLE)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from service.api import openapi
 from service.api.feedback import Feedback
+from service.api.hot import HotRoute
 from service.api.openapi import (
     COMMON_PARAMETERS,
     FORGET_PARAMETERS,
@@ -41,6 +42,9 @@ from service.core import Core
 from service.shadow.documents import ShadowStatus
 from service.shadow.findings.document import Report
 
+HOT = "/route"
+"""The path that is served without the framework's layers, as a POST."""
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _BODY_PROBLEMS = (400, 408, 413, 415, 422, 500, 503)
@@ -57,17 +61,19 @@ class PlainRoute(APIRoute):
         return self.endpoint
 
 
-def add_routes(app: FastAPI, core: Core) -> None:
-    """Every path of the interface."""
-    _add_tickets(app, core)
+def add_routes(app: FastAPI, core: Core) -> HotRoute:
+    """Every path of the interface. Returns `POST /route` by itself."""
+    hot = _add_tickets(app, core)
     _add_feedback(app, core)
     _add_shadow(app, core)
     _add_operations(app, core)
+    return hot
 
 
-def _add_tickets(app: FastAPI, core: Core) -> None:
+def _add_tickets(app: FastAPI, core: Core) -> HotRoute:
     tickets = Tickets(core)
-    _post(app, "/route", tickets.route, TicketRequest, Reply, TICKET_PROBLEMS, TICKET_PARAMETERS)
+    _post(app, HOT, tickets.route, TicketRequest, Reply, TICKET_PROBLEMS, TICKET_PARAMETERS)
+    hot = HotRoute(app.routes[-1], tickets.route_json)
     _post(
         app,
         "/route/batch",
@@ -77,6 +83,7 @@ def _add_tickets(app: FastAPI, core: Core) -> None:
         TICKET_PROBLEMS,
         TICKET_PARAMETERS,
     )
+    return hot
 
 
 def _add_feedback(app: FastAPI, core: Core) -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api import headers
-from service.api.body import read_json, validate
+from service.api.body import parse, read, read_json, validate
 from service.api.caller import while_connected
 from service.api.problems import problem
 from service.api.schema import (
@@ -24,7 +24,7 @@ from service.api.visit import Visit, visit
 from service.bundles import Bundle
 from service.core import Core
 from service.engine.engine import Priority
-from service.errors import CallerLeft, InvalidTicket, ServiceError
+from service.errors import CallerLeft, InvalidTicket, Overloaded, ServiceError
 from service.logs import failure
 from service.routing import Terms, encode, route
 
@@ -39,20 +39,28 @@ class Tickets:
 
     async def route(self, request: Request) -> Response:
         """Routes one ticket."""
+        return Response(await self.route_json(request), media_type=JSON)
+
+    async def route_json(self, request: Request) -> bytes:
+        """The reply to one ticket as JSON. A full queue refuses before the ticket is looked at."""
         seen = visit(request)
         terms = self._terms(request, seen, "live")
-        value = await self._read(request)
+        settings = self._core.settings
+        body = await read(request, settings.max_body_bytes, settings.timeout_s)
         with self._core.bundles.lease() as bundle:
             seen.bundle = bundle.manifest.version
-            work = self._counted(value, "", bundle, terms, seen)
+            self._check_room(bundle, seen)
+            work = self._counted(parse(body), "", bundle, terms, seen)
             reply = await while_connected(request.receive, work)
-        return Response(reply.model_dump_json(), media_type=JSON)
+        return reply.model_dump_json().encode()
 
     async def route_batch(self, request: Request) -> Response:
         """Routes many tickets, all by the bundle that serves when the request comes in."""
         seen = visit(request)
         terms = self._terms(request, seen, "bulk")
-        tickets = validate(BatchRequest, await self._read(request)).tickets
+        settings = self._core.settings
+        value = await read_json(request, settings.max_body_bytes, settings.timeout_s)
+        tickets = validate(BatchRequest, value).tickets
         self._check_count(tickets)
         with self._core.bundles.lease() as bundle:
             seen.bundle = bundle.manifest.version
@@ -113,9 +121,13 @@ class Tickets:
         wait_s = terms.deadline - time.monotonic() if terms.waits_for_shadow else None
         return await self._core.witness.see(ticket, encoded.tokens, reply, wait_s)
 
-    async def _read(self, request: Request) -> Any:
-        settings = self._core.settings
-        return await read_json(request, settings.max_body_bytes, settings.timeout_s)
+    def _check_room(self, bundle: Bundle, seen: Visit) -> None:
+        limit = self._core.settings.max_queue
+        if bundle.engine.depth >= limit:
+            seen.tickets += 1
+            self._core.metrics.ticket(Overloaded.code)
+            wait_s = bundle.engine.predicted_wait_s
+            raise Overloaded(f"{limit} tickets wait already", retry_after_s=wait_s)
 
     def _terms(self, request: Request, seen: Visit, default: Priority) -> Terms:
         limit_s = self._core.settings.timeout_s

@@ -15,6 +15,7 @@ from tokenizers import Encoding
 from tokenizers import Tokenizer as FastTokenizer
 
 from service.contract.errors import TokenizerError
+from service.contract.pieces import Pieces
 
 IntArray = NDArray[np.int64]
 
@@ -66,6 +67,7 @@ class Tokenizer:
         self._fast.no_truncation()
         self._definition = self._fast.to_str(pretty=False)
         self._fast.enable_truncation(limit)
+        self._pieces = Pieces.of(self._fast, self._definition)
 
     @classmethod
     def from_file(cls, path: Path, limit: int) -> Self:
@@ -86,10 +88,14 @@ class Tokenizer:
         included.
         """
         cut = text[: self._characters]
-        return _tokens(self._fast.encode(cut), len(cut) < len(text))
+        known = None if self._pieces is None else self._pieces.encode(cut, self.limit)
+        if known is None:
+            return _tokens(self._fast.encode(cut), len(cut) < len(text))
+        ids, more = known
+        return Tokens(np.array(ids, dtype=np.int64), more or len(cut) < len(text))
 
     def encode_batch(self, texts: Sequence[str]) -> list[Tokens]:
-        """As `encode`, for many texts on all cores; same ids."""
+        """As `encode`, for many texts on all cores and nothing remembered; same ids."""
         cuts = [text[: self._characters] for text in texts]
         encodings = self._fast.encode_batch(cuts)
         return [

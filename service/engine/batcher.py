@@ -1,7 +1,4 @@
-"""Tickets come in one by one, from any thread; batches of like length within a token budget go out.
-
-Shapes: N waiting tickets in order of length, S batch sizes that are tried.
-"""
+"""Tickets come in one by one, from any thread; batches of like length, within a budget, go out."""
 
 import threading
 import time
@@ -9,41 +6,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic
 
-import numpy as np
-from numpy.typing import NDArray
-
 from service.contract.tokens import Tokens
 from service.engine.answer import Released
+from service.engine.choice import Chooser, Limits, due_s
 from service.engine.cost import CostModel
 from service.engine.waiting import Entry, Payload, WaitingLine
 from service.errors import Closing, Overloaded
 
-WEIGHTS = {"live": 1.0, "bulk": 0.1}
-"""Once both have waited for some time, bulk counts like live that has waited a third as long."""
+__all__ = ["WEIGHTS", "WIDE_S", "Batch", "Batcher", "Limits"]
 
-PATIENCE_S = 0.02
-"""Age at which a ticket counts double: beyond it age, below it throughput decides.
+WEIGHTS = {"live": 1.0, "bulk": 0.0}
+"""Of a ticket's priority: 1 is due soonest, 0 latest (see `service.engine.choice.due_s`)."""
 
-Simulated with the costs of a CPU and of a GPU, 0.01 to 0.03 keeps the 99th percentile of the wait
-low and the throughput near its best; at 1.0 that percentile is three to seven times as long.
+WIDE_S = 0.008
+"""A lone call that takes at least this long on one thread is worth waking every core for."""
+
+EXPRESS_WAITING, EXPRESS_RUNNING = 0.2, 0.4
+"""How much the slowdown of each ticket that waits, and of each call under way, counts against the
+time that an express ticket saves.
+
+Simulated with real lengths: with half as much again of both, short tickets wait behind a flood of
+long ones; without the second, the p99 of latency over own time at 70 % of saturation is higher by
+an eighth to a quarter.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a batch and the queue may hold, at most.
-
-    budget_tokens: tickets times the longest one's tokens; a single longer ticket runs alone.
-    drain_s: how long closing waits for what is queued, in seconds.
-    """
-
-    max_batch: int = 32
-    budget_tokens: int = 2048
-    max_queue: int = 1024
-    drain_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch(Generic[Payload]):
     """What one call runs, and the tickets that were found too late to run; either may be empty.
 
@@ -66,9 +54,10 @@ class Batch(Generic[Payload]):
 class Batcher(Generic[Payload]):
     """The queue of one engine; thread-safe, knows no event loop.
 
-    Every run of tickets that are neighbours by length is a possible batch. Its score is the sum
-    over its tickets of `tokens * (1 + (age / PATIENCE_S)^2) * weight`, over the seconds that the
-    cost model predicts. The best one goes.
+    A worker that is free takes the best batch of what waits then (`service.engine.choice`); where
+    several are free they share it. While all of them are busy, one more worker may take the
+    shortest ticket (`express`): the calls under way lend it a part of their cores, and it need not
+    wait for the end of a long one.
     """
 
     def __init__(
@@ -78,16 +67,20 @@ class Batcher(Generic[Payload]):
         workers: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """workers: how many threads take batches; the predicted wait is shared among them."""
+        """workers: how many threads take batches, the express one apart."""
         self.limits = limits
         self.closed = False
         self._cost = cost
         self._workers = workers
-        self._idle = 0
         self._clock = clock
         self._line: WaitingLine[Payload] = WaitingLine(limits.max_queue)
-        self._sizes_S = _sizes(limits.max_batch)
-        self._changed = threading.Condition()
+        self._chooser: Chooser[Payload] = Chooser(limits, cost)
+        self._ends: dict[Batch[Payload], float] = {}
+        self._express: Batch[Payload] | None = None
+        self._crowded_until = -1.0
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._short_work = threading.Condition(self._lock)
 
     def __len__(self) -> int:
         return len(self._line)
@@ -96,90 +89,129 @@ class Batcher(Generic[Payload]):
         self, tokens: Tokens, deadline: float, weight: float, payload: Payload
     ) -> Entry[Payload]:
         """Queues a ticket. Raises Overloaded where the queue is full, Closing after `close`."""
-        with self._changed:
+        with self._lock:
             if self.closed:
                 raise Closing("the engine is closing and takes no more tickets")
             if len(self._line) >= self.limits.max_queue:
                 raise Overloaded(
                     f"{self.limits.max_queue} tickets wait already", retry_after_s=self._wait_s()
                 )
-            entry = Entry(tokens, deadline, weight, self._clock(), payload)
+            now, alone_s = self._clock(), self._cost.seconds(1, len(tokens))
+            due = due_s(now, alone_s, deadline, weight)
+            entry = Entry(tokens, deadline, weight, now, payload, due, alone_s)
             self._line.add(entry)
-            self._changed.notify()
+            self._work.notify()
+            self._call_express(now)
         return entry
 
     def discard(self, entry: Entry[Payload]) -> bool:
         """Takes a ticket out that shall not run; False where it has left the queue already."""
-        with self._changed:
+        with self._lock:
             return self._line.remove(entry)
 
-    def take(self) -> Batch[Payload] | None:
-        """The next batch, once there is a ticket; None once the queue is closed and empty."""
-        with self._changed:
-            self._idle += 1
-            try:
-                self._changed.wait_for(lambda: len(self._line) or self.closed)
-                return self._choose() if len(self._line) else None
-            finally:
-                self._idle -= 1
+    def take(self, *, express: bool = False) -> Batch[Payload] | None:
+        """The next batch, once there is a ticket; None once the queue is closed and empty.
 
-    def poll(self) -> Batch[Payload] | None:
-        """As `take`, without waiting: None where no ticket waits."""
-        with self._changed:
+        express: once there is a short ticket that is worth starting although every other worker is
+        busy; None once the queue is closed.
+        """
+        with self._lock:
+            if express:
+                self._short_work.wait_for(lambda: self.closed or self._is_express(self._clock()))
+                return None if self.closed else self._take_shortest()
+            self._work.wait_for(lambda: len(self._line) or self.closed)
             return self._choose() if len(self._line) else None
 
-    def learn(self, batch: int, length: int, seconds: float) -> None:
-        """Tells the cost model what a call of `batch` tickets padded to `length` tokens took."""
-        with self._changed:
-            self._cost.update(batch, length, seconds)
+    def poll(self, *, express: bool = False) -> Batch[Payload] | None:
+        """As `take`, without waiting: None where no ticket waits, or none is worth it."""
+        with self._lock:
+            if express:
+                return self._take_shortest() if self._is_express(self._clock()) else None
+            return self._choose() if len(self._line) else None
+
+    def done(self, batch: Batch[Payload]) -> None:
+        """Hears that a batch that was taken has been run, or dropped."""
+        with self._lock:
+            self._ends.pop(batch, None)
+            if batch is self._express:
+                self._express = None
+                self._crowded_until = self._clock()
+
+    def learn(self, batch: int, length: int, seconds: float, *, wide: bool = False) -> None:
+        """Tells the cost model what a call of `batch` tickets padded to `length` tokens took.
+
+        Not of a wide call, nor of one that lent a part of its core to the express worker: these
+        say nothing about a call on a core of its own.
+        """
+        with self._lock:
+            lent = self._express is not None or self._clock() - seconds < self._crowded_until
+            if not wide and not lent:
+                self._cost.update(batch, length, seconds)
 
     def predicted_wait_s(self) -> float:
         """How long the tickets that wait now will keep the workers busy, in seconds."""
-        with self._changed:
+        with self._lock:
             return self._wait_s()
 
     def close(self) -> None:
         """Refuses new tickets; those that wait are still given out."""
-        with self._changed:
+        with self._lock:
             self.closed = True
-            self._changed.notify_all()
+            self._work.notify_all()
+            self._short_work.notify_all()
 
     def clear(self) -> list[Entry[Payload]]:
         """Takes everything out that still waits."""
-        with self._changed:
+        with self._lock:
             return self._line.take(0, len(self._line))
 
     def _choose(self) -> Batch[Payload]:
         now = self._clock()
         expired = self._line.take_expired(now)
-        if not len(self._line):
+        waiting = len(self._line)
+        if not waiting:
             return Batch([], expired)
-        lengths_N = self._line.lengths
-        counts_NS = self._counts(lengths_N)
-        predicted_NS = self._cost.predict_s(counts_NS, lengths_N[:, None])
-        scores_NS = self._values(now, counts_NS) / predicted_NS
-        last, size = np.unravel_index(int(np.argmax(scores_NS)), scores_NS.shape)
-        predicted_s = float(predicted_NS[last, size])
-        stop = int(last) + 1
-        return Batch(self._line.take(stop - int(counts_NS[last, size]), stop), expired, predicted_s)
+        free = max(self._workers - len(self._ends), 1)
+        choice = self._chooser.choose(self._line, now, share=-(-waiting // free))
+        alone = waiting == choice.stop - choice.start and not self._ends and self._express is None
+        batch = Batch(
+            self._line.take(choice.start, choice.stop),
+            expired,
+            choice.predicted_s,
+            choice.released,
+            wide=alone and choice.predicted_s >= WIDE_S,
+        )
+        self._ends[batch] = now + choice.predicted_s
+        self._call_express(now)
+        return batch
 
-    def _counts(self, lengths_N: NDArray[np.float64]) -> NDArray[np.int64]:
-        """(N, S): the tickets of a batch that ends at ticket n, for each size that is tried.
+    def _is_express(self, now: float) -> bool:
+        """Whether the shortest ticket saves more by going now than it costs the others.
 
-        Where workers idle beside this one they get their share of what waits.
+        It saves what is left of the first call to end. It costs each of the others its own time,
+        the more so the less the other takes, for a caller notices latency relative to that.
         """
-        share = -(-len(lengths_N) // max(self._idle, 1))
-        fitting_N = np.maximum(self.limits.budget_tokens // lengths_N, 1.0).astype(np.int64)
-        most_N = np.minimum(np.minimum(fitting_N, share), np.arange(1, len(lengths_N) + 1))
-        return np.minimum(self._sizes_S[None, :], most_N[:, None])
+        if not len(self._line) or self._express is not None or len(self._ends) < self._workers:
+            return False
+        own_s = self._line.shortest.alone_s
+        running = sum(1.0 / batch.predicted_s for batch in self._ends)
+        cost_s = own_s**2 * (EXPRESS_WAITING * self._line.haste + EXPRESS_RUNNING * running)
+        return cost_s <= min(self._ends.values()) - now
 
-    def _values(self, now: float, counts_NS: NDArray[np.int64]) -> NDArray[np.float64]:
-        ages_N = (now - self._line.arrivals) / PATIENCE_S
-        values_N = self._line.lengths * (1.0 + ages_N * ages_N) * self._line.weights
-        sums = np.concatenate(([0.0], np.cumsum(values_N)))
-        stops_N = np.arange(1, len(values_N) + 1)
-        values_NS: NDArray[np.float64] = sums[stops_N][:, None] - sums[stops_N[:, None] - counts_NS]
-        return values_NS
+    def _call_express(self, now: float) -> None:
+        if self._is_express(now):
+            self._short_work.notify()
+
+    def _take_shortest(self) -> Batch[Payload]:
+        expired = self._line.take_expired(self._clock())
+        entries = self._line.take(0, 1)
+        if not entries:
+            return Batch([], expired)
+        batch = Batch(
+            entries, expired, entries[0].alone_s, "best" if len(self._line) else "emptied"
+        )
+        self._express = batch
+        return batch
 
     def _wait_s(self) -> float:
         waiting = len(self._line)
@@ -189,10 +221,3 @@ class Batcher(Generic[Payload]):
         batch = max(1.0, min(self.limits.max_batch, self.limits.budget_tokens // length, waiting))
         calls = waiting / batch
         return float(calls * self._cost.predict_s(batch, length)) / self._workers
-
-
-def _sizes(max_batch: int) -> NDArray[np.int64]:
-    """The batch sizes that are tried: 1, 2, 3, 4, 6, 8, 12, 16, 24, 32 ... and `max_batch`."""
-    powers = [2**exponent for exponent in range(1, max_batch.bit_length() + 1)]
-    sizes = {1, max_batch, *powers, *(power + power // 2 for power in powers)}
-    return np.array(sorted(size for size in sizes if size <= max_batch), dtype=np.int64)

@@ -1,7 +1,7 @@
 """A batch's shape and what it took come in; what the next batch will take goes out.
 
 Shapes: F features. Of B tickets padded to L tokens these are 1, B*L, B*L*L and (B*L)^2.
-S subsets of the features.
+S subsets of the features, P batches that the coefficients do not know yet.
 """
 
 from itertools import product
@@ -16,6 +16,13 @@ _UNIT_TOKENS = 1000.0
 """Tokens are counted in thousands, so that the coefficients are of one magnitude."""
 
 _LEAST_S = 1e-6
+
+_EAGER = 64
+"""Up to so many batches the coefficients follow each of them, afterwards each `_EVERY`-th: solving
+takes longer than all the rest that the batcher does for a ticket.
+"""
+
+_EVERY = 16
 
 _RIDGE = 1e-12
 """Keeps a system solvable whose features have become indistinguishable in double precision."""
@@ -51,6 +58,16 @@ class CostModel:
         self._pulled_F = self._pull_F * self._coefficients_F
         self._normal_FF = np.zeros((len(scale_F), len(scale_F)))
         self._target_F = np.zeros(len(scale_F))
+        self._plain_F: list[float] = self._coefficients_F.tolist()
+        self._updates = 0
+        self._pending: list[tuple[int, int, float, float]] = []
+
+    def seconds(self, batch: int, length: int) -> float:
+        """As `predict_s`, of one shape; without arrays, in a tenth of the time."""
+        fixed, token, pair, square = self._plain_F
+        span = length / _UNIT_TOKENS
+        tokens = batch * span
+        return max(fixed + tokens * (token + pair * span + square * tokens), _LEAST_S)
 
     def predict_s(self, batch: Numbers, length: Numbers) -> Array:
         """Seconds of batches of `batch` tickets padded to `length` tokens; shapes broadcast."""
@@ -68,13 +85,24 @@ class CostModel:
         Its error counts relative to the time predicted, so that small batches are not drowned;
         relative to the time measured, those that happened to be fast would count for more.
         """
-        row_F = _features(batch, length)
-        weight = max(float(self.predict_s(batch, length)), 1e-5) ** -2
-        self._normal_FF = self._keep * self._normal_FF + weight * np.outer(row_F, row_F)
-        self._target_F = self._keep * self._target_F + weight * seconds * row_F
+        weight = max(self.seconds(batch, length), 1e-5) ** -2
+        self._pending.append((batch, length, seconds, weight))
+        self._updates += 1
+        if self._updates <= _EAGER or len(self._pending) >= _EVERY:
+            self._fit()
+
+    def _fit(self) -> None:
+        batch_P, length_P, seconds_P, weight_P = np.array(self._pending, dtype=np.float64).T
+        count = len(self._pending)
+        self._pending.clear()
+        rows_PF = _features(batch_P, length_P)
+        weighted_FP = rows_PF.T * (weight_P * self._keep ** np.arange(count - 1.0, -1.0, -1.0))
+        self._normal_FF = self._keep**count * self._normal_FF + weighted_FP @ rows_PF
+        self._target_F = self._keep**count * self._target_F + weighted_FP @ seconds_P
         self._coefficients_F = solve_non_negative(
             self._normal_FF + np.diag(self._pull_F), self._target_F + self._pulled_F
         )
+        self._plain_F = self._coefficients_F.tolist()
 
 
 def solve_non_negative(normal_FF: Array, target_F: Array) -> Array:
@@ -96,7 +124,10 @@ def solve_non_negative(normal_FF: Array, target_F: Array) -> Array:
     return best_F
 
 
-def _features(batch: float, length: float) -> Array:
-    span = length / _UNIT_TOKENS
-    tokens = batch * span
-    return np.array([1.0, tokens, tokens * span, tokens * tokens])
+def _features(batch_P: Array, length_P: Array) -> Array:
+    spans_P = length_P / _UNIT_TOKENS
+    tokens_P = batch_P * spans_P
+    rows_PF: Array = np.stack(
+        [np.ones_like(spans_P), tokens_P, tokens_P * spans_P, tokens_P * tokens_P], axis=1
+    )
+    return rows_PF

@@ -5,14 +5,19 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
 
 from service.contract.tokens import Tokens
 from service.engine.answer import Answer, BatchReport
-from service.engine.batcher import WEIGHTS, Batcher, Limits
+from service.engine.batcher import WEIGHTS, Limits
 from service.engine.cost import CostModel
-from service.engine.worker import Outcome, Runner, Waiter, Worker
+from service.engine.runner import Runner
+from service.engine.twins import Callers, Queue, Twins, Waiter
+from service.engine.waiting import Entry
+from service.engine.wide import Wide
+from service.engine.worker import Outcome, Worker
 from service.errors import Closing, DeadlineExceeded, InferenceFailed
 
 Priority = Literal["live", "bulk"]
@@ -28,8 +33,8 @@ class Engine:
     """Runs tickets in batches, on one worker thread a session, while its `async with` is open.
 
     A worker that is free pulls the best batch of what waits at that moment: no batch is planned
-    ahead, and no timer holds a ticket back. Closing answers what is queued, for at most
-    `limits.drain_s` seconds.
+    ahead, and no timer holds a ticket back. A ticket equal to one under way gets that one's answer.
+    Closing answers what is queued, for at most `limits.drain_s` seconds.
     """
 
     def __init__(
@@ -40,30 +45,32 @@ class Engine:
         *,
         on_batch: Callable[[BatchReport], None] = _ignore,
         warm_up: Sequence[tuple[int, int]] = (),
+        express: bool = False,
+        wide: Wide | None = None,
         cost: CostModel | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """on_batch: called on the event loop. warm_up: (batch, length) shapes to run first.
 
-        cost: learns from every batch; a new one by default.
+        express: one more worker, for short tickets while every other one is busy. wide: a session
+        for a ticket that has the machine to itself. cost: learns from every batch; a new one by
+        default.
         """
         self._limits = limits
         self._on_batch = on_batch
         self._warm_up = tuple(warm_up)
+        self._wide = wide
         self._clock = clock
-        self._batcher: Batcher[Waiter] = Batcher(limits, cost or CostModel(), len(sessions), clock)
+        self._queue = Queue(limits, cost or CostModel(), len(sessions), clock)
+        self._twins = Twins()
         self._workers = [
-            Worker(
-                f"harbor-engine-{number}",
-                session,
-                self._batcher,
-                pad_id,
-                clock=clock,
-                deliver=lambda outcome: self._post(self._settle, outcome),
-                leave=lambda worker: self._post(self._leave, worker),
-            )
+            self._worker(f"harbor-engine-{number}", session, pad_id)
             for number, session in enumerate(sessions)
         ]
+        if express:
+            self._workers.append(
+                self._worker("harbor-engine-express", sessions[0], pad_id, express=True)
+            )
         self._working: set[Worker] = set()
         self._fault: BaseException | None = None
         self._stopped = asyncio.Event()
@@ -72,7 +79,7 @@ class Engine:
     @property
     def depth(self) -> int:
         """How many tickets wait now."""
-        return len(self._batcher)
+        return len(self._queue)
 
     @property
     def alive(self) -> bool:
@@ -82,7 +89,7 @@ class Engine:
     @property
     def predicted_wait_s(self) -> float:
         """How long a ticket that comes now would wait, in seconds."""
-        return self._batcher.predicted_wait_s()
+        return self._queue.predicted_wait_s()
 
     async def __aenter__(self) -> Self:
         """Warms up, then starts the workers. Raises InferenceFailed where a warm-up batch fails."""
@@ -101,42 +108,81 @@ class Engine:
         traceback: TracebackType | None,
     ) -> None:
         """Refuses new tickets, answers those that wait; after `drain_s` the rest gets Closing."""
-        self._batcher.close()
+        self._queue.close()
         try:
             async with asyncio.timeout(self._limits.drain_s):
                 await self._stopped.wait()
         except TimeoutError:
-            left = [entry.payload for entry in self._batcher.clear()]
-            left += [entry.payload for worker in self._workers for entry in worker.running]
+            left = self._queue.clear()
+            left += [entry for worker in self._workers for entry in worker.running]
             logger.warning("the engine closed with %d tickets unanswered", len(left))
-            _fail(left, Closing("the engine closed before the ticket's turn"))
+            self._fail(left, Closing("the engine closed before the ticket's turn"))
+        if self._wide is not None:
+            await asyncio.to_thread(self._wide.close)
 
     async def submit(self, tokens: Tokens, deadline: float, priority: Priority = "live") -> Answer:
         """Probabilities of one ticket. deadline: in `time.monotonic()` seconds.
 
         Raises Overloaded at once where the queue is full, DeadlineExceeded as soon as the deadline
         passes, Closing once the engine closes, InferenceFailed where its batch failed. A ticket
-        whose caller is cancelled, or whose deadline passes while it waits, is not run.
+        whose callers have all left, be it by cancellation or because their deadlines passed while
+        it waited, is not run.
         """
-        if self._fault is not None and not self._working:
+        if self._fault is not None and not self._has_general():
             raise InferenceFailed("the engine has no worker left") from self._fault
-        left_s = deadline - self._clock()
-        if left_s <= 0:
+        now = self._clock()
+        if deadline <= now:
             self._on_batch(BatchReport(expired=1))
             raise DeadlineExceeded("the deadline had passed before the ticket was queued")
         waiter: Waiter = self._loop.create_future()
-        entry = self._batcher.add(tokens, deadline, WEIGHTS[priority], waiter)
+        callers = self._join(tokens, deadline, WEIGHTS[priority], waiter, now)
+        timer = self._loop.call_later(deadline - now, _expire, waiter)
         try:
-            async with asyncio.timeout(left_s):
-                return await waiter
-        except TimeoutError:
-            if self._batcher.discard(entry):
-                self._on_batch(BatchReport(expired=1))
-            raise DeadlineExceeded("the deadline passed before the answer") from None
-        except asyncio.CancelledError:
-            if self._batcher.discard(entry):
-                self._on_batch(BatchReport(abandoned=1))
+            return await waiter
+        except DeadlineExceeded:
+            self._give_up(callers, waiter, BatchReport(expired=1))
             raise
+        except asyncio.CancelledError:
+            self._give_up(callers, waiter, BatchReport(abandoned=1))
+            raise
+        finally:
+            timer.cancel()
+
+    def _join(
+        self, tokens: Tokens, deadline: float, weight: float, waiter: Waiter, now: float
+    ) -> Callers:
+        """The waiter among its ticket's callers: an equal one's under way, or else a new one's."""
+        key = tokens.ids.tobytes()
+        entry = None if self._queue.closed else self._twins.find(key)
+        if entry is None:
+            # Its callers know it before it is queued: a worker may take it at once.
+            entry = self._queue.add(tokens, deadline, weight, Callers(key, {waiter: now}))
+        else:
+            entry.payload.asked[waiter] = now
+            entry = self._queue.amend(entry, deadline, weight)
+        self._twins.begin(entry)
+        return entry.payload
+
+    def _give_up(self, callers: Callers, waiter: Waiter, report: BatchReport) -> None:
+        """The waiter's caller left; with the last one the ticket leaves the queue."""
+        if callers.asked.pop(waiter, None) is None or callers.asked:
+            return
+        entry = self._twins.end(callers)
+        if entry is not None and self._queue.discard(entry):
+            self._on_batch(report)
+
+    def _worker(self, name: str, session: Runner, pad_id: int, *, express: bool = False) -> Worker:
+        return Worker(
+            name,
+            session,
+            self._queue,
+            pad_id,
+            express=express,
+            wide=self._wide,
+            clock=self._clock,
+            deliver=lambda outcome: self._post(self._settle, outcome),
+            leave=lambda worker: self._post(self._leave, worker),
+        )
 
     def _warm(self) -> None:
         # Workers that share a session share what warming up does to it.
@@ -152,34 +198,34 @@ class Engine:
             self._loop.call_soon_threadsafe(callback, *values)
 
     def _settle(self, outcome: Outcome) -> None:
-        for waiter, result in outcome.results:
-            if waiter.done():
-                continue
-            if isinstance(result, Answer):
-                waiter.set_result(result)
-            else:
-                waiter.set_exception(result)
-        self._on_batch(outcome.report)
+        shared = 0
+        for callers, result in outcome.results:
+            self._twins.end(callers)
+            answered = callers.settle(result, outcome.taken)
+            shared += max(answered - 1, 0)
+        self._on_batch(replace(outcome.report, shared=shared) if shared else outcome.report)
 
     def _leave(self, worker: Worker) -> None:
         self._working.discard(worker)
         if worker.fault is not None:
             self._fault = worker.fault
-            _fail(
-                [entry.payload for entry in worker.running],
-                InferenceFailed("the engine's worker died"),
-            )
+            self._fail(worker.running, InferenceFailed("the engine's worker died"))
+        if not self._has_general():
+            # Without one nobody would ever answer: what still waits hears so now.
+            self._queue.close()
+            self._fail(self._queue.clear(), InferenceFailed("the engine has no worker left"))
         if not self._working:
-            # Without a worker nobody would ever answer: what still waits hears so now.
-            self._batcher.close()
-            _fail(
-                [entry.payload for entry in self._batcher.clear()],
-                InferenceFailed("the engine has no worker left"),
-            )
             self._stopped.set()
 
+    def _has_general(self) -> bool:
+        return any(not worker.express for worker in self._working)
 
-def _fail(waiters: Iterable[Waiter], error: Exception) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_exception(error)
+    def _fail(self, entries: Iterable[Entry[Callers]], error: Exception) -> None:
+        for entry in entries:
+            self._twins.end(entry.payload)
+            entry.payload.settle(error, self._clock())
+
+
+def _expire(waiter: Waiter) -> None:
+    if not waiter.done():
+        waiter.set_exception(DeadlineExceeded("the deadline passed before the answer"))

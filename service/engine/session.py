@@ -47,6 +47,8 @@ class Session:
         self.inputs = tuple(entry.name for entry in native.get_inputs())
         self.outputs = tuple(entry.name for entry in native.get_outputs())
         self.has_scope = SCOPE in self.outputs
+        names = [f"{task.name}_probabilities" for task in tasks]
+        self._wanted = [*names, SCOPE] if self.has_scope else names
         self.metadata: dict[str, str] = dict(native.get_modelmeta().custom_metadata_map)
 
     @classmethod
@@ -82,10 +84,8 @@ class Session:
         """Calibrated probabilities, for each task (B, C), and the scope score (B,) where the graph
         gives one; all float32. Raises InferenceFailed.
         """
-        names = [f"{task.name}_probabilities" for task in self.tasks]
-        if not self.has_scope:
-            return Outputs(self._by_task(self._arrays(ids_BL, mask_BL, names)))
-        *arrays, scope_B = self._arrays(ids_BL, mask_BL, [*names, SCOPE])
+        arrays = self._arrays(ids_BL, mask_BL, self._wanted)
+        scope_B = arrays.pop() if self.has_scope else None
         return Outputs(self._by_task(arrays), scope_B)
 
     def logits(self, ids_BL: IntArray, mask_BL: IntArray) -> dict[str, FloatArray]:
@@ -116,14 +116,8 @@ class Session:
         self, ids_BL: IntArray, mask_BL: IntArray, names: Sequence[str]
     ) -> list[FloatArray]:
         """The named outputs, in that order."""
-        binding = self._native.io_binding()
         try:
-            binding.bind_cpu_input(IDS, ids_BL)
-            binding.bind_cpu_input(MASK, mask_BL)
-            for name in names:
-                binding.bind_output(name)
-            self._native.run_with_iobinding(binding)
-            arrays: list[FloatArray] = binding.copy_outputs_to_cpu()
+            arrays: list[FloatArray] = self._native.run(names, {IDS: ids_BL, MASK: mask_BL})
         except Exception as error:  # As in `open`: no common base, and a caller needs one type.
             raise InferenceFailed(f"the graph failed: {_first_line(error)}") from error
         return arrays

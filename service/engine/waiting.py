@@ -15,8 +15,8 @@ Payload = TypeVar("Payload")
 class Entry(Generic[Payload]):
     """One ticket in the queue.
 
-    deadline, arrived: seconds on the batcher's clock. weight: of its priority. payload: the
-    caller's, passed through.
+    deadline, arrived, due: seconds on the batcher's clock; `due` is when it ought to be answered.
+    alone_s: what it was predicted to take on its own. payload: the caller's, passed through.
     """
 
     tokens: Tokens
@@ -24,18 +24,23 @@ class Entry(Generic[Payload]):
     weight: float
     arrived: float
     payload: Payload
+    due: float = 0.0
+    alone_s: float = 0.001
 
 
 class WaitingLine(Generic[Payload]):
     """At most `capacity` entries in order of length; equal lengths in order of arrival.
 
     Inserting and removing shift a few kilobytes; nothing is built anew when a batch is chosen.
+    tokens: of all entries. haste: the sum of 1 / `alone_s` of all entries.
     """
 
     def __init__(self, capacity: int) -> None:
         self._entries: list[Entry[Payload]] = []
         self._columns = np.zeros((4, capacity))
+        self._earliest = self._latest = np.inf
         self.tokens = 0
+        self.haste = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -46,13 +51,13 @@ class WaitingLine(Generic[Payload]):
         return self._column(0)
 
     @property
-    def arrivals(self) -> NDArray[np.float64]:
-        """When each entry arrived, in seconds."""
+    def dues(self) -> NDArray[np.float64]:
+        """When each entry ought to be answered, in seconds."""
         return self._column(1)
 
     @property
-    def weights(self) -> NDArray[np.float64]:
-        """Each entry's priority weight."""
+    def alone(self) -> NDArray[np.float64]:
+        """What each entry takes on its own, in seconds."""
         return self._column(2)
 
     @property
@@ -60,14 +65,28 @@ class WaitingLine(Generic[Payload]):
         """Each entry's deadline, in seconds."""
         return self._column(3)
 
+    @property
+    def next_forlorn_s(self) -> float:
+        """Before this time every entry can still keep to its deadline."""
+        return self._latest
+
+    @property
+    def shortest(self) -> Entry[Payload]:
+        """The first of the entries with the fewest tokens."""
+        return self._entries[0]
+
     def add(self, entry: Entry[Payload]) -> None:
         """Inserts behind the entries that are as long or shorter."""
         size, length = len(self), len(entry.tokens)
-        at = int(np.searchsorted(self.lengths, length, side="right"))
+        at = int(np.searchsorted(self.lengths, length, side="right")) if size else 0
         self._columns[:, at + 1 : size + 1] = self._columns[:, at:size]
-        self._columns[:, at] = (length, entry.arrived, entry.weight, entry.deadline)
+        latest = entry.deadline - entry.alone_s
+        self._columns[:, at] = (length, entry.due, entry.alone_s, entry.deadline)
         self._entries.insert(at, entry)
+        self._earliest = min(self._earliest, entry.deadline)
+        self._latest = min(self._latest, latest)
         self.tokens += length
+        self.haste += 1.0 / entry.alone_s
 
     def remove(self, entry: Entry[Payload]) -> bool:
         """Takes one entry out; False where it is not here any more."""
@@ -85,13 +104,25 @@ class WaitingLine(Generic[Payload]):
         size, taken = len(self), self._entries[start:stop]
         self._columns[:, start : size - (stop - start)] = self._columns[:, stop:size]
         del self._entries[start:stop]
-        self.tokens -= sum(len(entry.tokens) for entry in taken)
+        if not self._entries:
+            self.tokens, self.haste = 0, 0.0
+            self._earliest = self._latest = np.inf
+            return taken
+        for entry in taken:
+            self.tokens -= len(entry.tokens)
+            self.haste -= 1.0 / entry.alone_s
         return taken
 
     def take_expired(self, now: float) -> list[Entry[Payload]]:
         """Takes out every entry whose deadline has passed."""
+        if now < self._earliest:
+            return []
         late = np.flatnonzero(self.deadlines <= now)
-        return [entry for at in late[::-1] for entry in self.take(int(at), int(at) + 1)]
+        expired = [entry for at in late[::-1] for entry in self.take(int(at), int(at) + 1)]
+        if self._entries:
+            self._earliest = float(self.deadlines.min())
+            self._latest = float((self.deadlines - self.alone).min())
+        return expired
 
     def _column(self, number: int) -> NDArray[np.float64]:
         column_N: NDArray[np.float64] = self._columns[number, : len(self._entries)]

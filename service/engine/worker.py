@@ -3,54 +3,37 @@
 Shapes: B batch, L padded length.
 """
 
-import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from service.contract.tasks import Task
-from service.contract.tokens import IntArray, Tokens, pad
+from service.contract.tokens import Tokens, pad
 from service.engine.answer import Answer, BatchReport
-from service.engine.batcher import Batch, Batcher
+from service.engine.batcher import WEIGHTS, Batch
 from service.engine.outputs import Outputs
+from service.engine.runner import Runner
+from service.engine.twins import Callers, Queue
 from service.engine.waiting import Entry
+from service.engine.wide import Wide
 from service.errors import DeadlineExceeded, InferenceFailed
-
-Waiter = asyncio.Future[Answer]
-"""Whom an answer is for. A worker only asks whether it is done; the event loop alone sets it."""
 
 logger = logging.getLogger(__name__)
 
 
-class Runner(Protocol):
-    """What a worker needs of a session; `service.engine.session.Session` is the real one."""
-
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """The tasks that `run` answers."""
-        ...
-
-    @property
-    def has_scope(self) -> bool:
-        """Whether `run` gives a scope score, too."""
-        ...
-
-    def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Outputs:
-        """What the model says to a batch."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What each waiter of one batch gets, and the report of it."""
+    """What the callers of each ticket of one batch get, and the report of it.
 
-    results: list[tuple[Waiter, Answer | Exception]]
+    taken: when the batch began, on the engine's clock, in seconds.
+    """
+
+    results: list[tuple[Callers, Answer | Exception]]
     report: BatchReport
+    taken: float
 
 
 class Worker(threading.Thread):
@@ -63,20 +46,28 @@ class Worker(threading.Thread):
         self,
         name: str,
         session: Runner,
-        batcher: Batcher[Waiter],
+        queue: Queue,
         pad_id: int,
         *,
+        express: bool = False,
+        wide: Wide | None = None,
         clock: Callable[[], float] = time.monotonic,
         deliver: Callable[[Outcome], None],
         leave: Callable[["Worker"], None],
     ) -> None:
-        """deliver, leave: called on this thread, after every batch and once at the end."""
+        """deliver, leave: called on this thread, after every batch and once at the end.
+
+        express: takes only what is worth starting beside busy workers. wide: for batches that have
+        the machine to themselves.
+        """
         super().__init__(name=name, daemon=True)
-        self.running: list[Entry[Waiter]] = []
+        self.running: list[Entry[Callers]] = []
         self.fault: BaseException | None = None
         self.session = session
-        self._batcher = batcher
+        self.express = express
+        self._queue = queue
         self._pad_id = pad_id
+        self._wide = wide
         self._clock = clock
         self._deliver = deliver
         self._leave = leave
@@ -84,9 +75,13 @@ class Worker(threading.Thread):
     def run(self) -> None:
         """The thread's life; a fault of the engine, not of a batch, ends it and is kept."""
         try:
-            while (batch := self._batcher.take()) is not None:
+            while (batch := self._queue.take(express=self.express)) is not None:
                 self.running = batch.entries
-                self._deliver(self._outcome(batch))
+                try:
+                    outcome = self._outcome(batch)
+                finally:
+                    self._queue.done(batch)
+                self._deliver(outcome)
                 self.running = []
         except BaseException as error:
             logger.exception("an engine worker died")
@@ -97,44 +92,56 @@ class Worker(threading.Thread):
     def warm_up(self, batch: int, length: int) -> None:
         """Runs a batch of padding, before the thread starts. Raises InferenceFailed."""
         ticket = Tokens(np.full(length, self._pad_id, dtype=np.int64), truncated=False)
-        self._timed_run([ticket] * batch)
+        self._timed_run([ticket] * batch, None)
 
-    def _outcome(self, batch: Batch[Waiter]) -> Outcome:
-        late = DeadlineExceeded("the deadline passed while the ticket waited")
-        results: list[tuple[Waiter, Answer | Exception]] = [
-            (entry.payload, late) for entry in batch.expired
+    def _outcome(self, batch: Batch[Callers]) -> Outcome:
+        taken = self._clock()
+        results: list[tuple[Callers, Answer | Exception]] = [
+            (entry.payload, DeadlineExceeded("the deadline passed while the ticket waited"))
+            for entry in batch.expired
         ]
-        # A waiter that is done was cancelled between the choice of this batch and now.
+        # Nobody waits for it who was there when this batch was chosen.
         entries = [entry for entry in batch.entries if not entry.payload.done()]
         abandoned = len(batch.entries) - len(entries)
         if not entries:
-            return Outcome(results, BatchReport(expired=len(results), abandoned=abandoned))
-        answers, seconds = self._answers(entries, self._clock())
+            report = BatchReport(expired=len(results), abandoned=abandoned)
+            return Outcome(results, report, taken)
+        wide = self._wide_session(batch)
+        padded = len(entries) * max(len(entry.tokens) for entry in entries)
+        answers, seconds = self._answers(entries, taken, padded, wide)
         results += zip((entry.payload for entry in entries), answers, strict=True)
         report = BatchReport(
             tickets=len(entries),
             real_tokens=sum(len(entry.tokens) for entry in entries),
-            padded_tokens=_padded_tokens(entries),
+            padded_tokens=padded,
             infer_s=seconds,
             predicted_s=batch.predicted_s,
             expired=len(batch.expired),
             abandoned=abandoned,
             failed=sum(isinstance(answer, Exception) for answer in answers),
+            released=batch.released,
+            wide=wide is not None,
         )
-        return Outcome(results, report)
+        return Outcome(results, report, taken)
+
+    def _wide_session(self, batch: Batch[Callers]) -> Runner | None:
+        # What nobody waits for, such as a shadow's ticket, leaves the other cores alone.
+        if not batch.wide or self._wide is None:
+            return None
+        live = any(entry.weight >= WEIGHTS["live"] for entry in batch.entries)
+        return self._wide.session() if live else None
 
     def _answers(
-        self, entries: list[Entry[Waiter]], taken: float
+        self, entries: list[Entry[Callers]], taken: float, padded: int, wide: Runner | None
     ) -> tuple[list[Answer | Exception], float]:
         """One result a ticket, and the call's seconds; a fault becomes every ticket's result."""
         started = time.perf_counter()
         try:
-            outputs, seconds = self._timed_run([entry.tokens for entry in entries])
+            outputs, seconds = self._timed_run([entry.tokens for entry in entries], wide)
         except Exception as error:
             logger.exception("a batch of %d tickets failed", len(entries))
             failure = error if isinstance(error, InferenceFailed) else _unforeseen(error)
             return [failure] * len(entries), time.perf_counter() - started
-        padded = _padded_tokens(entries)
         scores = outputs.scope_B
         return [
             Answer(
@@ -148,14 +155,15 @@ class Worker(threading.Thread):
             for row, entry in enumerate(entries)
         ], seconds
 
-    def _timed_run(self, tickets: list[Tokens]) -> tuple[Outputs, float]:
+    def _timed_run(self, tickets: list[Tokens], wide: Runner | None) -> tuple[Outputs, float]:
         """Checked outputs, and the call's seconds, from which the cost model learns."""
+        session = wide or self.session
         ids_BL, mask_BL = pad(tickets, self._pad_id)
         started = time.perf_counter()
-        outputs = self.session.run(ids_BL, mask_BL)
+        outputs = session.run(ids_BL, mask_BL)
         seconds = time.perf_counter() - started
-        outputs.check(self.session.tasks, len(tickets), has_scope=self.session.has_scope)
-        self._batcher.learn(len(tickets), ids_BL.shape[1], seconds)
+        outputs.check(session.tasks, len(tickets), has_scope=session.has_scope)
+        self._queue.learn(len(tickets), ids_BL.shape[1], seconds, wide=wide is not None)
         return outputs, seconds
 
 
@@ -164,7 +172,3 @@ def _unforeseen(error: Exception) -> InferenceFailed:
     failure = InferenceFailed(f"the session failed with {type(error).__name__}")
     failure.__cause__ = error
     return failure
-
-
-def _padded_tokens(entries: list[Entry[Waiter]]) -> int:
-    return len(entries) * max(len(entry.tokens) for entry in entries)

@@ -176,9 +176,14 @@ class Registered:
         """The gauge of this name; given labels' values, the one that shows them."""
         return self._of((name, *labels))  # type: ignore[return-value]
 
-    def histogram(self, name: str) -> Histogram:
-        """The histogram of this name."""
-        return self._metrics[name]  # type: ignore[return-value]
+    def histogram(self, name: str, *labels: str) -> Histogram:
+        """The histogram of this name; given labels' values, the one that counts them."""
+        return self._of((name, *labels))  # type: ignore[return-value]
+
+    def remove(self, name: str, *labels: str) -> None:
+        """Forgets what was counted under these labels' values."""
+        self._labelled.pop((name, *labels), None)
+        self._metrics[name].remove(*labels)
 
     def _of(self, name: tuple[str, ...]) -> MetricWrapperBase:
         found = self._labelled.get(name)

@@ -13,6 +13,14 @@ from service.metrics.ledger import LedgerMetrics
 from service.metrics.reliability import ReliabilityMetrics
 from service.metrics.shadow import ShadowMetrics
 
+Told = tuple[str, str, str]
+"""Task, label, decision."""
+
+Count = Callable[[], None]
+Observe = Callable[[float], None]
+
+_STAGES = ("tokenize", "queue", "infer", "total")
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -37,8 +45,8 @@ class Metrics:
         self.shadow = ShadowMetrics(self._all)
         self.ledger = LedgerMetrics(self._all)
         self.reliability = ReliabilityMetrics(self._all)
-        self._labels: set[tuple[str, str, str]] = set()
-        self._tasks: set[str] = set()
+        self._told: dict[Told, tuple[Count, Observe]] = {}
+        self._stages: list[Observe] = []
 
     def watch_queue(self, depth: Callable[[], float]) -> None:
         """Asks `depth` for the queue's length whenever the metrics are read."""
@@ -46,12 +54,12 @@ class Metrics:
 
     def request(self, endpoint: str, outcome: str, seconds: float) -> None:
         """One HTTP request was answered, or its caller left."""
-        self._all.counter("harbor_requests_total").labels(endpoint, outcome).inc()
-        self._all.histogram("harbor_request_seconds").labels(endpoint).observe(seconds)
+        self._all.counter("harbor_requests_total", endpoint, outcome).inc()
+        self._all.histogram("harbor_request_seconds", endpoint).observe(seconds)
 
     def ticket(self, outcome: str) -> None:
         """One ticket got a reply (`ok`) or a problem (its code), or its caller left."""
-        self._all.counter("harbor_tickets_total").labels(outcome).inc()
+        self._all.counter("harbor_tickets_total", outcome).inc()
 
     def routed(
         self,
@@ -64,15 +72,12 @@ class Metrics:
         """What one routed ticket was told. inside: it is in scope."""
         for task, prediction in predictions.items():
             key = (task, prediction.label, prediction.decision)
-            self._labels.add(key)
-            self._tasks.add(task)
-            self._all.counter("harbor_predictions_total").labels(*key).inc()
-            self._all.histogram("harbor_confidence").labels(task).observe(prediction.confidence)
-        stages = self._all.histogram("harbor_stage_seconds")
-        stages.labels("tokenize").observe(timings_ms.tokenize / 1000)
-        stages.labels("queue").observe(timings_ms.queue / 1000)
-        stages.labels("infer").observe(timings_ms.infer / 1000)
-        stages.labels("total").observe(timings_ms.total / 1000)
+            count, observe = self._told.get(key) or self._begin(key)
+            count()
+            observe(prediction.confidence)
+        spans = (timings_ms.tokenize, timings_ms.queue, timings_ms.infer, timings_ms.total)
+        for observe, span_ms in zip(self._stages or self._begin_stages(), spans, strict=True):
+            observe(span_ms / 1000)
         if truncated:
             self._all.counter("harbor_truncated_total").inc()
         if not inside:
@@ -82,7 +87,7 @@ class Metrics:
         """One batch ran, or tickets left the queue without being run."""
         for reason in ("expired", "abandoned", "failed"):
             if count := getattr(report, reason):
-                self._all.counter("harbor_tickets_dropped_total").labels(reason).inc(count)
+                self._all.counter("harbor_tickets_dropped_total", reason).inc(count)
         if report.shared:
             self._all.counter("harbor_tickets_shared_total").inc(report.shared)
         if not report.tickets:
@@ -119,11 +124,21 @@ class Metrics:
         """Every metric in the plain text format of `CONTENT_TYPE`."""
         return generate_latest(self.registry)
 
+    def _begin(self, key: Told) -> tuple[Count, Observe]:
+        """What counts one answer; found anew for every ticket it would cost as much again."""
+        count = self._all.counter("harbor_predictions_total", *key).inc
+        self._told[key] = count, self._all.histogram("harbor_confidence", key[0]).observe
+        return self._told[key]
+
+    def _begin_stages(self) -> list[Observe]:
+        self._stages = [self._all.histogram("harbor_stage_seconds", one).observe for one in _STAGES]
+        return self._stages
+
     def _forget_labels_outside(self, tasks: tuple[Task, ...]) -> None:
         known = {(task.name, label) for task in tasks for label in task.labels}
-        for key in [key for key in self._labels if key[:2] not in known]:
-            self._labels.remove(key)
-            self._all.counter("harbor_predictions_total").remove(*key)
-        for task in self._tasks - {task.name for task in tasks}:
-            self._tasks.remove(task)
-            self._all.histogram("harbor_confidence").remove(task)
+        gone = [key for key in self._told if key[:2] not in known]
+        for key in gone:
+            del self._told[key]
+            self._all.remove("harbor_predictions_total", *key)
+        for task in {key[0] for key in gone} - {task.name for task in tasks}:
+            self._all.remove("harbor_confidence", task)

@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+RATIO = "x"
+"""The unit of a figure that is a ratio rather than a share."""
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -12,21 +15,29 @@ class Bound:
     high: float = math.inf
 
     def __str__(self) -> str:
+        return self.said("")
+
+    def said(self, unit: str) -> str:
+        """In words; limits are shares where there is no unit."""
         if self.low == -math.inf:
-            return f"at most {self.high:.2%}"
+            return f"at most {said(self.high, unit)}"
         if self.high == math.inf:
-            return f"at least {self.low:.2%}"
-        return f"{self.low:.2%} to {self.high:.2%}"
+            return f"at least {said(self.low, unit)}"
+        return f"{said(self.low, unit)} to {said(self.high, unit)}"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A share, or a number of `unit`s; without a bound it only informs."""
+    """A share, or a number of `unit`s, RATIO among them; without a bound it only informs.
+
+    spread: the lowest and the highest of several rounds, for the reader alone.
+    """
 
     measure: str
     value: float
     bound: Bound | None = None
     unit: str = ""
+    spread: tuple[float, float] | None = None
 
     @property
     def holds(self) -> bool:
@@ -35,10 +46,21 @@ class Figure:
 
     def row(self) -> tuple[str, str, str, str]:
         """Measure, value, bound, verdict."""
-        value = f"{self.value:.1f} {self.unit}" if self.unit else f"{self.value:.2%}"
+        value = said(self.value, self.unit)
+        if self.spread is not None:
+            low, high = (said(end, self.unit) for end in self.spread)
+            value += f" ({low} to {high})"
         if self.bound is None:
             return self.measure, value, "", ""
-        return self.measure, value, str(self.bound), "yes" if self.holds else "NO"
+        verdict = "yes" if self.holds else "NO"
+        return self.measure, value, self.bound.said(self.unit), verdict
+
+
+def said(value: float, unit: str) -> str:
+    """`12.34%` without a unit, `1.234` as a ratio, else with one decimal and the unit."""
+    if unit == RATIO:
+        return f"{value:.3f}"
+    return f"{value:.1f} {unit}" if unit else f"{value:.2%}"
 
 
 def at_most(high: float) -> Bound:

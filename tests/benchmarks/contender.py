@@ -29,7 +29,10 @@ class Contender(Protocol):
     task, at least the label and the confidence.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """In tables and journals."""
+        ...
 
     def serving(self, setup: Setup) -> AbstractContextManager[Server]:
         """Starts it on a free loopback port; it is ready inside the block and gone afterwards.

@@ -1,11 +1,12 @@
 """The command line: flags are the settings, and a wrong one is said in a line."""
 
+import gc
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from service.cli import app
+from service.cli import _for_good, app
 from service.flags import SettingsError, flag, read_settings, unknown_variables
 from service.settings import Settings
 
@@ -68,3 +69,16 @@ def test_measuring_nobody_is_one_line_and_status_1() -> None:
     done = runner.invoke(app, ["bench", "--url", "http://127.0.0.1:1", "--seconds", "0.1"])
     assert done.exit_code == 1
     assert done.stderr.startswith("harbor-serve: cannot measure http://127.0.0.1:1: ")
+
+
+def test_what_the_start_brings_into_being_is_never_searched_for_garbage() -> None:
+    before = gc.get_freeze_count()
+    try:
+        with _for_good():
+            assert not gc.isenabled()
+            stays = [object()]
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+        assert all(kept is not stays for kept in gc.get_objects())
+    finally:
+        gc.unfreeze()

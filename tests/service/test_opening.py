@@ -17,6 +17,7 @@ from service.contract.ticket import render
 from service.contract.tokens import pad
 from service.engine.providers import has_driver
 from service.engine.session import Session
+from service.engine.wide import Wide
 from service.errors import BundleRefused, ProviderMissing
 from service.opening import open_bundle
 from service.settings import Settings
@@ -314,3 +315,43 @@ def test_a_graph_for_the_cpu_alone_refuses_cuda_and_takes_the_cpu_by_itself(bund
 def test_a_missing_provider_is_named_as_such_and_not_held_against_the_bundle(sound: Path) -> None:
     with pytest.raises(ProviderMissing, match="no NVIDIA driver"):
         open_bundle(sound, _settings(sound, provider="cuda"))
+
+
+def _wide(bundle: Path, **changes: object) -> Wide | None:
+    return open_bundle(bundle, _settings(bundle, **changes)).engine._wide
+
+
+def test_a_wide_session_answers_what_the_others_do(sound: Path) -> None:
+    opened = open_bundle(sound, _settings(sound))
+    wide = opened.engine._wide
+    assert wide is not None
+    assert wide.session() is None
+    wide.close()
+    on_every_core, on_one = wide.session(), opened.engine._workers[0].session
+    assert on_every_core is not None
+    assert on_every_core is not on_one
+    ids_BL = np.arange(180, dtype=np.int64).reshape(3, 60) % 150
+    many, one = (session.run(ids_BL, np.ones_like(ids_BL)) for session in (on_every_core, on_one))
+    for name, rows in one.probabilities.items():
+        np.testing.assert_allclose(many.probabilities[name], rows, atol=1e-6)
+
+
+def test_there_is_no_wide_session_where_it_would_be_like_the_others_or_is_not_wanted(
+    sound: Path,
+) -> None:
+    assert _wide(sound, sessions=1) is None
+    assert _wide(sound, wide=False) is None
+    assert _wide(sound, sessions=2) is not None
+
+
+def test_a_bundle_that_was_replaced_meanwhile_is_not_opened_for_every_core(
+    bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wide = _wide(bundle)
+    assert wide is not None
+    (bundle / "MODEL_CARD.md").write_text("another one", encoding="utf-8")
+    reseal(bundle)
+    assert wide.session() is None
+    wide.close()
+    assert wide.session() is None
+    assert "holds another bundle than the one that serves" in caplog.text

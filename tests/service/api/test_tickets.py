@@ -168,6 +168,25 @@ async def test_what_the_engine_refuses_becomes_a_problem(
         assert f'harbor_tickets_total{{outcome="{found["code"]}"}} 1.0' in desk.metrics
 
 
+class Full:
+    """An engine whose queue is full; it is asked nothing."""
+
+    depth, predicted_wait_s = 1024, 2.1
+
+
+@pytest.mark.parametrize("content", [b'{"body": "printer"}', b"{", b"{}"])
+async def test_a_full_queue_refuses_before_the_ticket_is_looked_at(
+    bundle: Path, content: bytes
+) -> None:
+    async with serving(bundle, Full()) as desk:
+        reply = await desk.client.post("/route", content=content)
+        assert (reply.status_code, reply.headers["retry-after"]) == (503, "3")
+        assert reply.json()["detail"] == "1024 tickets wait already"
+        assert 'harbor_tickets_total{outcome="overloaded"} 1.0' in desk.metrics
+        line = desk.log[-1]
+        assert (line["endpoint"], line["outcome"], line["tickets"]) == ("route", "overloaded", 1)
+
+
 async def test_an_unexpected_failure_is_a_problem_without_its_message(bundle: Path) -> None:
     async with serving(bundle, Failing(ValueError("secret ticket text"))) as desk:
         reply = await desk.client.post("/route", json=TICKET)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from service.engine.batcher import WEIGHTS, Batch, Batcher, Limits
 from service.engine.cost import CostModel
 from service.errors import Closing, Overloaded
-from tests.service.engine.sessions import Clock, ticket
+from tests.service.engine.sessions import Clock, FlatCost, ticket
 
 FAR_S = 1e12
 
@@ -110,27 +110,21 @@ def test_the_predicted_wait_grows_with_what_waits_and_shrinks_with_workers() -> 
 
 
 def test_workers_that_idle_side_by_side_share_what_waits() -> None:
-    batcher: Batcher[int] = Batcher(Limits(), CostModel(), workers=2)
-    sizes: list[int] = []
-    both = threading.Barrier(3)
+    batcher: Batcher[int] = Batcher(Limits(), FlatCost(), workers=2)
+    for number in range(8):
+        batcher.add(ticket(5), FAR_S, 1.0, number)
+    assert [len(batch.entries) for batch in _drain(batcher)] == [4, 4]
 
-    def work() -> None:
-        both.wait()
-        batch = batcher.take()
-        sizes.append(len(batch.entries) if batch is not None else 0)
 
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    both.wait()
-    while batcher._idle < 2:
-        pass
-    with batcher._changed:
-        for number in range(8):
+def test_a_worker_that_is_done_counts_as_idle_again() -> None:
+    batcher: Batcher[int] = Batcher(Limits(), FlatCost(), workers=2)
+    for start in (0, 8):
+        for number in range(start, start + 8):
             batcher.add(ticket(5), FAR_S, 1.0, number)
-    for thread in threads:
-        thread.join()
-    assert sizes == [4, 4]
+        batches = _drain(batcher)
+        assert [len(batch.entries) for batch in batches] == [4, 4]
+        for batch in batches:
+            batcher.done(batch)
 
 
 def test_a_closed_batcher_gives_out_what_waits_then_ends() -> None:
@@ -175,3 +169,152 @@ def test_many_threads_lose_no_ticket() -> None:
     for thread in consumers:
         thread.join()
     assert sorted(taken) == list(range(800))
+
+
+class Slow(CostModel):
+    """A millisecond a token, whatever it is shown; so a long ticket is a long call."""
+
+    def __init__(self) -> None:
+        super().__init__(fixed_s=1e-9, kilotoken_s=1.0)
+        self.shown: list[tuple[int, int, float]] = []
+
+    def update(self, batch: int, length: int, seconds: float) -> None:
+        """Notes it."""
+        self.shown.append((batch, length, seconds))
+
+
+def _busy(clock: Clock, cost: CostModel | None = None, length: int = 100) -> Batcher[int]:
+    """One worker, at work on a ticket of `length` tokens."""
+    batcher: Batcher[int] = Batcher(Limits(), cost or Slow(), 1, clock)
+    batcher.add(ticket(length), FAR_S, 1.0, 0)
+    assert batcher.poll(express=True) is None
+    assert batcher.poll() is not None
+    return batcher
+
+
+def test_the_express_worker_takes_a_short_ticket_while_a_long_call_runs() -> None:
+    batcher = _busy(Clock())
+    batcher.add(ticket(5), FAR_S, 1.0, 1)
+    batch = batcher.poll(express=True)
+    assert batch is not None
+    assert [entry.payload for entry in batch.entries] == [1]
+    assert not batch.wide
+
+
+def test_only_one_express_ticket_is_under_way_at_a_time() -> None:
+    batcher = _busy(Clock())
+    for number in (1, 2):
+        batcher.add(ticket(5), FAR_S, 1.0, number)
+    batch = batcher.poll(express=True)
+    assert batch is not None
+    assert batcher.poll(express=True) is None
+    batcher.done(batch)
+    assert batcher.poll(express=True) is not None
+
+
+def test_a_ticket_as_long_as_the_call_under_way_is_no_express_ticket_once_that_is_half_done() -> (
+    None
+):
+    clock = Clock()
+    batcher = _busy(clock)
+    clock.now_s += 0.06
+    batcher.add(ticket(100), FAR_S, 1.0, 1)
+    assert batcher.poll(express=True) is None
+
+
+def test_the_express_worker_leaves_a_ticket_to_a_worker_that_is_free() -> None:
+    batcher: Batcher[int] = Batcher(Limits(), Slow(), 1, Clock())
+    batcher.add(ticket(5), FAR_S, 1.0, 0)
+    assert batcher.poll(express=True) is None
+
+
+def test_a_waiting_express_worker_is_called_when_a_short_ticket_comes_and_when_it_closes() -> None:
+    batcher = _busy(Clock())
+    taken: list[Batch[int] | None] = []
+    thread = threading.Thread(
+        target=lambda: taken.extend([batcher.take(express=True), batcher.take(express=True)]),
+        daemon=True,
+    )
+    thread.start()
+    batcher.add(ticket(5), FAR_S, 1.0, 1)
+    batcher.close()
+    thread.join(timeout=30.0)
+    assert not thread.is_alive()
+    assert taken[-1] is None
+
+
+def test_a_lone_long_ticket_is_wide_while_nothing_else_runs_or_waits() -> None:
+    batcher: Batcher[int] = Batcher(Limits(max_batch=1), Slow(), 2, Clock())
+    for number in range(2):
+        batcher.add(ticket(100), FAR_S, 1.0, number)
+    first, second = batcher.poll(), batcher.poll()
+    assert first is not None
+    assert second is not None
+    assert (first.wide, second.wide) == (False, False)
+    batcher.done(first)
+    batcher.done(second)
+    batcher.add(ticket(100), FAR_S, 1.0, 2)
+    alone = batcher.poll()
+    assert alone is not None
+    assert alone.wide
+
+
+def test_a_lone_short_ticket_is_not_wide() -> None:
+    batcher: Batcher[int] = Batcher(Limits(), Slow(), 2, Clock())
+    batcher.add(ticket(5), FAR_S, 1.0, 0)
+    batch = batcher.poll()
+    assert batch is not None
+    assert not batch.wide
+
+
+def test_calls_that_are_wide_or_lend_their_core_teach_the_cost_model_nothing() -> None:
+    clock, cost = Clock(), Slow()
+    batcher = _busy(clock, cost)
+    batcher.learn(1, 100, 0.1, wide=True)
+    batcher.add(ticket(5), FAR_S, 1.0, 1)
+    batch = batcher.poll(express=True)
+    assert batch is not None
+    batcher.learn(1, 5, 0.01)
+    batcher.done(batch)
+    clock.now_s += 0.05
+    batcher.learn(1, 100, 0.1)
+    assert cost.shown == []
+    batcher.learn(1, 5, 0.01)
+    assert cost.shown == [(1, 5, 0.01)]
+
+
+def test_a_batch_says_why_it_was_released() -> None:
+    def released(lengths: list[int], limits: Limits, cost: CostModel) -> str:
+        batcher: Batcher[int] = Batcher(limits, cost, 1, Clock())
+        for number, length in enumerate(lengths):
+            batcher.add(ticket(length), FAR_S, 1.0, number)
+        batch = batcher.poll()
+        assert batch is not None
+        return batch.released
+
+    assert released([5, 5, 5], Limits(max_batch=4), FlatCost()) == "emptied"
+    assert released([5] * 5, Limits(max_batch=4), FlatCost()) == "full"
+    assert released([50] * 5, Limits(budget_tokens=100), FlatCost()) == "full"
+    assert released([5, 200], Limits(), Slow()) == "best"
+
+
+def test_a_ticket_near_its_deadline_goes_first_and_one_that_cannot_make_it_goes_last() -> None:
+    clock = Clock()
+    batcher: Batcher[int] = Batcher(Limits(max_batch=1), Slow(), 1, clock)
+    batcher.add(ticket(100), clock.now_s + 0.09, 1.0, 0)
+    batcher.add(ticket(100), FAR_S, 1.0, 1)
+    batcher.add(ticket(100), clock.now_s + 0.15, 1.0, 2)
+    order = [batch.entries[0].payload for batch in _drain(batcher)]
+    assert order == [2, 1, 0]
+
+
+def test_a_ticket_that_waited_long_enough_goes_before_any_that_comes() -> None:
+    clock = Clock()
+    batcher: Batcher[int] = Batcher(Limits(max_batch=1), Slow(), 1, clock)
+    batcher.add(ticket(200), FAR_S, WEIGHTS["bulk"], 0)
+    clock.now_s += 2.0
+    for number in range(1, 5):
+        batcher.add(ticket(2), FAR_S, WEIGHTS["live"], number)
+    batch = batcher.poll()
+    assert batch is not None
+    assert batch.entries[0].payload == 0

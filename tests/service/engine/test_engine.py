@@ -72,10 +72,10 @@ async def test_reports_count_what_ran_and_what_did_not() -> None:
     gate = Gate()
     reports: list[BatchReport] = []
     async with Engine([gate], 0, Limits(), on_batch=reports.append, cost=FlatCost()) as engine:
-        first = asyncio.create_task(engine.submit(ticket(5), _soon()))
+        first = asyncio.create_task(engine.submit(ticket(5, 1), _soon()))
         await gate.entered()
-        left = asyncio.create_task(engine.submit(ticket(5), _soon()))
-        late = asyncio.create_task(engine.submit(ticket(5), time.monotonic() + 0.01))
+        left = asyncio.create_task(engine.submit(ticket(5, 2), _soon()))
+        late = asyncio.create_task(engine.submit(ticket(5, 3), time.monotonic() + 0.01))
         kept = [asyncio.create_task(engine.submit(ticket(size), _soon())) for size in (6, 8)]
         with pytest.raises(DeadlineExceeded):
             await late
@@ -116,6 +116,24 @@ async def test_a_deadline_that_passes_during_the_run_ends_the_wait() -> None:
         with pytest.raises(DeadlineExceeded):
             await running
         gate.let_pass()
+
+
+async def test_a_flood_that_nobody_can_answer_in_time_is_refused_in_time_and_never_run() -> None:
+    gate = Gate()
+    reports: list[BatchReport] = []
+    async with Engine([gate], 0, Limits(), on_batch=reports.append) as engine:
+        first = asyncio.create_task(engine.submit(ticket(5, 1), _soon()))
+        await gate.entered()
+        deadline = time.monotonic() + 0.02
+        # The gate is shut: nothing but their deadline can end these.
+        flood = (engine.submit(ticket(2 + mark % 30, mark), deadline) for mark in range(2, 300))
+        results = await asyncio.gather(*flood, return_exceptions=True)
+        assert {type(result) for result in results} == {DeadlineExceeded}
+        assert engine.depth == 0
+        gate.let_pass()
+        await first
+    assert gate.calls == [[1]]
+    assert sum(report.expired for report in reports) == 298
 
 
 async def test_live_tickets_overtake_bulk_ones() -> None:
@@ -184,9 +202,9 @@ async def test_a_worker_that_dies_is_seen_and_its_tickets_are_answered(
 async def test_the_depth_is_what_waits_not_what_runs() -> None:
     gate = Gate()
     async with Engine([gate], 0, Limits(), cost=FlatCost()) as engine:
-        tasks = [asyncio.create_task(engine.submit(ticket(5), _soon()))]
+        tasks = [asyncio.create_task(engine.submit(ticket(5, 1), _soon()))]
         await gate.entered()
-        tasks += [asyncio.create_task(engine.submit(ticket(5), _soon())) for _ in range(3)]
+        tasks += [asyncio.create_task(engine.submit(ticket(5, n), _soon())) for n in (2, 3, 4)]
         await asyncio.sleep(0)
         assert engine.depth == 3
         gate.let_pass(2)

@@ -9,7 +9,7 @@ from tests.service.engine.sessions import ticket
 
 
 def _entry(length: int, number: int, deadline: float = 1e9) -> Entry[int]:
-    return Entry(ticket(length), deadline, 1.0, float(number), number)
+    return Entry(ticket(length), deadline, 1.0, float(number), number, due=number + 0.5)
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=40))
@@ -29,7 +29,7 @@ def test_the_line_stays_sorted_through_any_adds_and_removes(
         plain.sort(key=lambda held: (len(held.tokens), held.payload))
         assert line.tokens == sum(len(held.tokens) for held in plain)
         np.testing.assert_array_equal(line.lengths, [len(held.tokens) for held in plain])
-        np.testing.assert_array_equal(line.arrivals, [held.arrived for held in plain])
+        np.testing.assert_array_equal(line.dues, [held.due for held in plain])
     assert line.take(0, len(line)) == plain
 
 

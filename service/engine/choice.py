@@ -1,0 +1,132 @@
+"""Tickets that wait, sorted by length, come in; which neighbours go next, and why, goes out.
+
+Shapes: N waiting tickets in order of length, S batch sizes that are tried.
+"""
+
+from dataclasses import dataclass
+from typing import Generic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engine.answer import Released
+from service.engine.cost import CostModel
+from service.engine.waiting import Payload, WaitingLine
+
+SLACK = 2.0
+"""A ticket is due after so many times what it takes alone: a short one may overtake a long one, but
+only one that came less than `SLACK` times the difference of their times before it.
+
+Simulated with real lengths, more of it lowers the tail of the slowdown at 70 and 90 % of
+saturation, but at 32 clients lifts the p99 of latency above its bound.
+"""
+
+URGENCY_S = 0.05
+"""A ticket that was due so much earlier than another is worth 2.7 times as much.
+
+Simulated on a GPU with 512 clients, 0.03 costs a quarter of the throughput that 0.1 reaches, and
+0.1 lengthens the p99 of latency by a quarter. A CPU hardly notices.
+"""
+
+BULK_S = 1.0
+"""A ticket of weight 0 yields to those of weight 1 that come up to so much later."""
+
+_FORLORN = 1e-6
+"""What a ticket is worth, against others, that would miss its deadline even if it went now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a batch and the queue may hold, at most.
+
+    budget_tokens: tickets times the longest one's tokens; a single longer ticket runs alone.
+    drain_s: how long closing waits for what is queued, in seconds.
+    """
+
+    max_batch: int = 32
+    budget_tokens: int = 2048
+    max_queue: int = 1024
+    drain_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The tickets from `start` to before `stop` of the line; what they will take, in seconds."""
+
+    start: int
+    stop: int
+    predicted_s: float
+    released: Released
+
+
+class Chooser(Generic[Payload]):
+    """Every run of tickets that are neighbours by length is a possible batch; the best one goes.
+
+    Its score is the sum over its tickets of `alone_s * exp(-due / URGENCY_S)`, over the seconds
+    that the cost model predicts for all of them together: what running them together saves, and the
+    more so the earlier they were due. As every ticket's due time is fixed when it comes, whoever
+    waits long enough goes before all that come.
+    """
+
+    def __init__(self, limits: Limits, cost: CostModel) -> None:
+        self._limits = limits
+        self._cost = cost
+        self._sizes_S = _sizes(limits.max_batch)
+
+    def choose(self, line: WaitingLine[Payload], now: float, share: int) -> Choice:
+        """The best batch of a line that is not empty. share: tickets that it may hold at most."""
+        if len(line) == 1:
+            return Choice(0, 1, line.shortest.alone_s, "emptied")
+        lengths_N = line.lengths
+        counts_NS = self._counts(lengths_N, share)
+        predicted_NS = self._cost.predict_s(counts_NS, lengths_N[:, None])
+        scores_NS = _values(line, now, counts_NS) / predicted_NS
+        last, size = divmod(int(scores_NS.argmax()), scores_NS.shape[1])
+        count, predicted_s = int(counts_NS[last, size]), float(predicted_NS[last, size])
+        released = self._released(count, int(lengths_N[last]), len(line))
+        return Choice(last + 1 - count, last + 1, predicted_s, released)
+
+    def _counts(self, lengths_N: NDArray[np.float64], share: int) -> NDArray[np.int64]:
+        """(N, S): the tickets of a batch that ends at ticket n, for each size that is tried."""
+        fitting_N = np.maximum(self._limits.budget_tokens // lengths_N, 1.0)
+        most_N = np.minimum(np.minimum(fitting_N, share), np.arange(1, len(lengths_N) + 1))
+        return np.minimum(self._sizes_S, most_N.astype(np.int64)[:, None])
+
+    def _released(self, count: int, length: int, waiting: int) -> Released:
+        if count == waiting:
+            return "emptied"
+        limits = self._limits
+        room = count < limits.max_batch and (count + 1) * length <= limits.budget_tokens
+        return "best" if room else "full"
+
+
+def due_s(now: float, alone_s: float, deadline: float, weight: float) -> float:
+    """When a ticket that comes now ought to be answered.
+
+    weight: 1 of a live ticket, less of others. A deadline brings it forward, so that the ticket
+    goes while it can still make it.
+    """
+    due = now + SLACK * alone_s + BULK_S * (1.0 - weight)
+    return min(due, deadline - 2.0 * alone_s)
+
+
+def _values(
+    line: WaitingLine[Payload], now: float, counts_NS: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(N, S): what the tickets of each batch are worth together."""
+    dues_N = line.dues
+    values_N = line.alone * np.exp((dues_N.min() - dues_N) / URGENCY_S)
+    if line.next_forlorn_s < now:
+        values_N = np.where(line.deadlines - line.alone < now, _FORLORN * values_N, values_N)
+    sums = np.zeros(len(values_N) + 1)
+    np.cumsum(values_N, out=sums[1:])
+    stops_N = np.arange(1, len(sums))[:, None]
+    values_NS: NDArray[np.float64] = sums[stops_N] - sums[stops_N - counts_NS]
+    return values_NS
+
+
+def _sizes(max_batch: int) -> NDArray[np.int64]:
+    """The batch sizes that are tried: 1, 2, 3, 4, 6, 8, 12, 16, 24, 32 ... and `max_batch`."""
+    powers = [2**exponent for exponent in range(1, max_batch.bit_length() + 1)]
+    sizes = {1, max_batch, *powers, *(power + power // 2 for power in powers)}
+    return np.array(sorted(size for size in sizes if size <= max_batch), dtype=np.int64)
