@@ -25,13 +25,18 @@ Arrays = dict[str, NDArray[np.float32]]
 
 
 def ask(
-    session: Session, dataset: Dataset, advance: Callable[[int], None] = lambda _: None
+    session: Session,
+    dataset: Dataset,
+    advance: Callable[[int], None] = lambda _: None,
+    *,
+    alone: bool = False,
 ) -> Predictions:
     """Raw logits (N, C) per task and, where the graph gives one, the scope score (N,).
 
     Batches of like length run side by side, each on one thread: the answers are the same every
-    time. advance: told the number of tickets after each batch. Raises InferenceFailed, also where
-    an answer is not finite: no calibration could be fitted to it.
+    time. alone: one ticket a batch, see `Variant.alone`. advance: told the number of tickets after
+    each batch. Raises InferenceFailed, also where an answer is not finite: no calibration could be
+    fitted to it.
     """
     found: Arrays = {
         task.name: np.zeros((len(dataset), task.classes), dtype=np.float32)
@@ -39,7 +44,8 @@ def ask(
     }
     scope_N = np.zeros(len(dataset), dtype=np.float32) if session.has_scope else None
     workers = os.cpu_count() or 1
-    batches = dataset.by_length(BUDGET_TOKENS)
+    # A budget of one token holds one ticket, however long.
+    batches = dataset.by_length(1 if alone else BUDGET_TOKENS)
     with ThreadPoolExecutor(workers) as pool:
         # A few at a time, so that a failure ends the work early.
         while group := list(islice(batches, 4 * workers)):

@@ -128,13 +128,56 @@ def recalibrate(
         from export.recalibrate import recalibrate as make
 
         begun = time.monotonic()
-        names = tuple(name for part in tasks.split(",") if (name := part.strip()))
-        wanted = Wanted(labelled, names, _promises(promises), traffic, rejects)
+        wanted = Wanted(labelled, _names(tasks), _promises(promises), traffic, rejects)
         made = _watched(lambda watcher: make(bundle, new, wanted, version, watcher))
         for line in shown.recalibrated(made):
             _say(line)
         _say(f"bundle {made.version} ({made.digest}): {new}")
         _say(f"{bundle} is as it was; this took {time.monotonic() - begun:.1f} seconds")
+
+
+@app.command()
+def quantize(
+    bundle: _Bundle,
+    labelled: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="CSV, JSONL or Parquet of tickets with their final labels, none of which the "
+            "model was trained on.",
+        ),
+    ],
+    new: _Target,
+    promises: _PromisesFile = None,
+    version: Annotated[
+        str | None,
+        typer.Option(help="Version of the new bundle.", show_default="the old one and +q..."),
+    ] = None,
+    tasks: Annotated[
+        str,
+        typer.Option(
+            help="Tasks to judge, with commas between; the others keep the calibration of fp32 and "
+            "promise nothing.",
+            show_default="all",
+        ),
+    ] = "",
+    rejects: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Where to list the rows that were not taken, and why."),
+    ] = None,
+) -> None:
+    """Add a faster variant in 8-bit whole numbers, if it answers as well; the old bundle stays."""
+    with _guarded():
+        from export import shown
+        from export.int8.quantize import quantize as make
+        from export.plan import Wanted
+
+        wanted = Wanted(labelled, _names(tasks), _promises(promises), None, rejects)
+        made = _watched(lambda watcher: make(bundle, new, wanted, version, watcher))
+        for line in shown.quantized(made):
+            _say(line)
+        _say(f"bundle {made.version} ({made.digest}): {new}")
 
 
 @app.command()
@@ -153,6 +196,10 @@ def card(
 
         made = recard(bundle, checkpoint, new, version)
         _say(f"bundle {made.version} ({made.digest}): {new}")
+
+
+def _names(tasks: str) -> tuple[str, ...]:
+    return tuple(name for part in tasks.split(",") if (name := part.strip()))
 
 
 def _promises(path: Path | None) -> "Promises | None":

@@ -5,6 +5,7 @@ ExportError
 ├── ParityError      the graph does not answer as the checkpoint does; no bundle was written
 ├── TargetExists     the bundle's directory is there already; a sealed bundle never changes
 ├── LabelsRefused    the labelled tickets cannot carry a new calibration; no bundle was written
+├── QuantizationRefused  the graph in whole numbers costs too much; no bundle was written
 ├── PromisesLost     the bundle does not say which promises its thresholds were chosen for
 ├── WrongCheckpoint  the checkpoint and the bundle, or what it says of itself, do not go together
 └── Skipped          a check of `harbor-export verify` cannot be made on this machine
@@ -29,6 +30,10 @@ class TargetExists(ExportError):
 
 class LabelsRefused(ExportError):
     """The labelled tickets cannot carry a new calibration; no bundle was written."""
+
+
+class QuantizationRefused(ExportError):
+    """The graph in whole numbers costs too much, or too few tickets tell; no bundle was written."""
 
 
 class PromisesLost(ExportError):

@@ -15,6 +15,7 @@ import onnx
 import torch
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from export.errors import GraphError
 from service.contract.bundle import Calibration
@@ -23,8 +24,8 @@ from service.contract.ticket import TEXT_TEMPLATE_VERSION
 from service.engine.session import IDS, MASK, SCOPE
 from training.model.network import Network
 
-OPSET = 18
-"""torch's default, which every provider knows in full; 20 and 23 ran at the same speed on a CPU."""
+OPSET = 20
+"""The first in which GELU is one node; 23 ran no faster on a CPU."""
 
 GRAPH_SCHEMA = 1
 INPUTS = (IDS, MASK)
@@ -120,7 +121,7 @@ def _trace(network: _InTaskOrder, token_limit: int) -> ModelProto:
     names = [f"{name}_logits" for name in network.names]
     names += [SCOPE] if network.scope is not None else []
     shape = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence", max=token_limit)}
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), _quiet(), _plain_attention(network):
         program = torch.onnx.export(
             network.eval(),
             (ids_BL, mask_BL),
@@ -152,6 +153,25 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         registration.setLevel(level)
+
+
+@contextmanager
+def _plain_attention(network: nn.Module) -> Iterator[None]:
+    """Has attention traced as products and a softmax, a third fewer nodes and 2 to 4 % faster.
+
+    torch's own operator is traced with a guard for tickets without a token, which no ticket is: the
+    tokenizer's own are always there.
+    """
+    encoders = [part for part in network.modules() if isinstance(part, PreTrainedModel)]
+    # There is no public way to ask.
+    before = [part.config._attn_implementation for part in encoders]  # noqa: SLF001
+    for part in encoders:
+        part.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        for part, implementation in zip(encoders, before, strict=True):
+            part.set_attn_implementation(implementation)
 
 
 def _strip(model: ModelProto) -> None:

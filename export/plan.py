@@ -26,7 +26,7 @@ from training.data.table import Row
 
 FloatArray = NDArray[np.floating]
 
-_MADE_ANEW = re.compile(r"(\+card|\+r[0-9a-f]{8})+$")
+_MADE_ANEW = re.compile(r"(\+card|\+[rq][0-9a-f]{8})+$")
 """What earlier recalibrations and cards added to a version: it would grow without end."""
 
 
@@ -77,7 +77,9 @@ class Plan:
         return {name: np.asarray(kept[name]) for name in self.names if name in kept}
 
 
-def settle(old: Opened, wanted: Wanted, version: str | None, listener: Listener) -> Plan:
+def settle(
+    old: Opened, wanted: Wanted, version: str | None, listener: Listener, mark: str = "r"
+) -> Plan:
     """Reads the files and says what they hold; the promises may name any task of the bundle.
 
     version: see `default_version` for None. Raises ExportError, DataError, and ConfigError where
@@ -96,15 +98,15 @@ def settle(old: Opened, wanted: Wanted, version: str | None, listener: Listener)
         promises = promised.kept(manifest, names)
     for name in _without_promise(manifest, names, promises):
         listener.say(f"task {name} loses its promise: every answer will be `human`")
-    version = checked_version(version or default_version(old, wanted, promises))
+    version = checked_version(version or default_version(old, wanted, promises, mark))
     rows = read_labelled(wanted.labelled, manifest, tasks, wanted.rejects, listener.say)
     traffic = read_traffic(wanted.traffic, listener.say) if wanted.traffic else ()
     return Plan(old, wanted, tasks, promises, rows, traffic, version)
 
 
-def default_version(old: Opened, wanted: Wanted, promises: Promises | None) -> str:
-    """The version of the bundle as it was built, `+r` and the start of a digest: what is made of
-    the same things has the same version, and a version of a version is no longer than one.
+def default_version(old: Opened, wanted: Wanted, promises: Promises | None, mark: str = "r") -> str:
+    """The version of the bundle as it was built, `+`, the mark and the start of a digest: what is
+    made of the same things has the same version, and a version of a version is no longer than one.
     """
     made_of = [
         old.digest,
@@ -114,7 +116,7 @@ def default_version(old: Opened, wanted: Wanted, promises: Promises | None) -> s
         sorted(wanted.tasks),
     ]
     digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
-    return f"{_MADE_ANEW.sub('', old.manifest.version)}+r{digest[:8]}"
+    return f"{_MADE_ANEW.sub('', old.manifest.version)}+{mark}{digest[:8]}"
 
 
 def _chosen(manifest: Manifest, names: Sequence[str]) -> tuple[Task, ...]:

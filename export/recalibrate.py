@@ -94,10 +94,10 @@ def _answers(plan: Plan, listener: Listener) -> tuple[list[Predictions], list[Sh
     for variant in old.manifest.variants:
         session = old.session(variant)
         listener.stage(f"asking {variant.file}", len(labelled))
-        found = ask(session, labelled, listener.advance)
+        found = ask(session, labelled, listener.advance, alone=variant.alone)
         if plan.traffic and not answers:
             listener.stage("asking it about today's tickets", len(recent))
-            today = ask(session, recent, listener.advance)
+            today = ask(session, recent, listener.advance, alone=variant.alone)
             labels, shifts = shifted(plan.tasks, found, today, plan.offsets)
         answers.append(replace(found, labels=labels))
     return answers, shifts

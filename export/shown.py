@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from export.card.promises import described
+from export.int8.quantize import Quantized
 from export.parity import ParityReport
 from export.recalibrate import Recalibrated
 from export.verify import Check
@@ -52,3 +53,14 @@ def recalibrated(made: Recalibrated) -> Iterator[str]:
         for task in made.tasks:
             said = described(task, variant.thresholds.get(task.name))
             yield f"{variant.file}: {said.replace('**', '')}"
+
+
+def quantized(made: Quantized) -> Iterator[str]:
+    """What whole numbers cost each task."""
+    for cost in made.costs:
+        yield (
+            f"{made.variant.file}, {cost.task}: {cost.agreement:.2%} of the tickets keep their "
+            f"label; accuracy lost on {cost.tickets} labelled ones {cost.accuracy_loss:.2%} (at "
+            f"most {cost.accuracy_bound:.2%}), macro-F1 {cost.f1_loss:.2%}; NLL {cost.nll:.3f} "
+            "times that of fp32"
+        )

@@ -1,0 +1,1 @@
+"""A bundle and labelled tickets come in; the bundle with a variant in whole numbers goes out."""
