@@ -13,7 +13,16 @@ from export.graph import build_graph
 from export.listener import SILENT, Listener
 from export.parity import ParityReport, check_parity, total_texts
 from export.sealing import beside, check_free, checked_version, place, write_text
-from service.contract.bundle import CARD, MANIFEST, TOKENIZER, Golden, Manifest, Variant, to_bytes
+from service.contract.bundle import (
+    CARD,
+    MANIFEST,
+    TOKENIZER,
+    Calibration,
+    Golden,
+    Manifest,
+    Variant,
+    to_bytes,
+)
 from service.contract.ticket import TEXT_TEMPLATE_VERSION
 from service.engine.session import Session
 from training.calibration.judge import Judged, judge
@@ -100,12 +109,16 @@ def _check_agreement(checkpoint: Checkpoint, judged: Judged) -> None:
     """The thresholds hold for the calibration that the graph will have, and for no other."""
     for name, found in judged.calibration.items():
         known = checkpoint.calibration[name]
-        apart = np.subtract([found.scale, found.bias], [known.scale, known.bias])
+        apart = np.subtract(_numbers(found), _numbers(known))
         if found.method != known.method or np.abs(apart).max() > _CALIBRATION_GAP:
             raise WrongCheckpoint(
                 f"task {name}: the checkpoint is calibrated by {known.method}, its calibration "
                 f"split gives another one ({found.method}): train anew"
             )
+
+
+def _numbers(calibration: Calibration) -> list[float]:
+    return [*calibration.scale, *calibration.bias, calibration.spread]
 
 
 def _write_graph(directory: Path, checkpoint: Checkpoint, listener: Listener) -> ParityReport:

@@ -12,6 +12,7 @@ from onnx import ModelProto
 from export.errors import GraphError, ParityError, Skipped
 from export.golden import answer
 from export.graph import read_calibration
+from export.initialisers import read_spread, spread_values
 from export.parity import SCOPE_TOLERANCE, TOLERANCE, apart
 from service.contract.bundle import (
     TOKENIZER,
@@ -110,7 +111,9 @@ def _calibration(subject: Subject) -> str:
         for task in subject.manifest.tasks:
             scale, bias = read_calibration(subject.model(variant), task.name)
             known = variant.calibration[task.name]
-            if scale != _float32(known.scale) or bias != _float32(known.bias):
+            spread = read_spread(subject.model(variant), task.name)
+            same = scale == _float32(known.scale) and bias == _float32(known.bias)
+            if not same or spread != spread_values(known):
                 raise GraphError(f"{variant.file} calibrates {task.name} unlike the manifest")
     return "equal, value by value"
 
@@ -190,7 +193,7 @@ CHECKS: tuple[tuple[str, str, Callable[[Subject], str]], ...] = (
     ("text", "the manifest's text template with this service's", _text),
     ("tokenizer", "tokenizer.json with the manifest; it must not pad or truncate", _tokenizer),
     ("graph", "inputs, outputs and metadata with the manifest", _graph),
-    ("calibration", "scale and bias in the graph with the manifest's", _calibration),
+    ("calibration", "scale, bias and spread in the graph with the manifest's", _calibration),
     ("wiring", "probabilities with the graph's own logits, calibrated here", _wiring),
     ("golden, CPU", "answers with those of the day of the export", _golden_cpu),
     ("golden, CUDA", "the same on the GPU", _golden_cuda),

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from export.errors import GraphError
+from export.initialisers import set_spread
 from service.contract.bundle import Calibration
 from service.contract.tasks import Task
 from service.contract.ticket import TEXT_TEMPLATE_VERSION
@@ -68,8 +69,9 @@ def build_graph(
     network, scope: on the CPU; they are put into evaluation mode. scope: the trunk's features by
     task to scores (B,). The graph takes `input_ids` and `attention_mask`, int64 (B, L), and gives
     for each task, float32 (B, C), `<task>_logits` (raw) and `<task>_probabilities`, which are
-    softmax(logits * `<task>_scale` + `<task>_bias`); with `scope` also `scope_score`, float32 (B,).
-    Raises GraphError.
+    softmax(logits * `<task>_scale` + `<task>_bias`), where the calibration has a spread times
+    `<task>_kept` plus `<task>_spread`; with `scope` also `scope_score`, float32 (B,). Raises
+    GraphError.
     """
     _check_sizes(tasks, calibration)
     model = _trace(_InTaskOrder(network, [task.name for task in tasks], scope), token_limit)
@@ -187,7 +189,7 @@ def _strip(model: ModelProto) -> None:
 
 
 def _insert_calibration(model: ModelProto, task: Task, calibration: Calibration) -> None:
-    """Adds softmax(logits * scale + bias).
+    """Adds softmax(logits * scale + bias), and its spread where there is one.
 
     After export, because its optimiser merges equal initialisers: two tasks would share a scale.
     """
@@ -206,3 +208,4 @@ def _insert_calibration(model: ModelProto, task: Task, calibration: Calibration)
     )
     shape: list[str | int | None] = ["batch", task.classes]
     graph.output.append(helper.make_tensor_value_info(probabilities, TensorProto.FLOAT, shape))
+    set_spread(graph, name, calibration)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from export.labelled import check_labels
 from service.contract.tasks import Task
-from training.calibration.fit import fit, probabilities
-from training.calibration.priors import saerens, thin
+from training.calibration.fit import fit
+from training.calibration.priors import label_shares, thin
 from training.data.dataset import UNLABELLED
 from training.predictions import Predictions
 
@@ -51,7 +51,7 @@ def shifted(
         logits_NC, labels_N = labelled.labelled(task.name)
         prior_C = np.bincount(labels_N, minlength=task.classes) / len(labels_N)
         offset_C = offsets.get(task.name)
-        today_C = _today(logits_NC, labels_N, traffic.logits[task.name], prior_C, offset_C)
+        today_C = _today(logits_NC, labels_N, traffic.logits[task.name], offset_C)
         kept_N = known_N[thin(labels_N, prior_C, today_C, SEED)]
         thinned_N = np.full_like(labelled.labels[task.name], UNLABELLED)
         thinned_N[kept_N] = labelled.labels[task.name][kept_N]
@@ -81,7 +81,6 @@ def _today(
     logits_NC: FloatArray,
     labels_N: IntArray,
     logits_UC: FloatArray,
-    prior_C: FloatArray,
     offset_C: FloatArray | None,
 ) -> FloatArray:
     """The label shares of the recent tickets, (C,).
@@ -90,5 +89,5 @@ def _today(
     calibrated on the labelled tickets themselves, with biases (Alexandari et al. 2020,
     arXiv:1901.06852): the bundle's own calibration is one for the priors of its training.
     """
-    calibration = fit("temperature_bias", logits_NC, labels_N, offset_C)
-    return saerens(probabilities(logits_UC, calibration), prior_C)
+    calibration = fit("temperature_bias_spread", logits_NC, labels_N, offset_C)
+    return label_shares(calibration, logits_NC, logits_UC)

@@ -31,7 +31,8 @@ class Settings(BaseSettings):
         description="`cuda` refuses to start without CUDA; `auto` falls back to the CPU, visibly",
     )
     precision: Precision = Field(
-        "fp32", description="which variant of the bundle to serve; today's bundles hold fp32"
+        "fp32",
+        description="which variant of the bundle to serve; `harbor-export quantize` adds int8",
     )
     sessions: PositiveInt = Field(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,

@@ -38,13 +38,16 @@ class _Frozen(BaseModel):
 
 
 class Calibration(_Frozen):
-    """What the graph applies to a task's logits before the softmax: `logits * scale + bias`, each
-    of shape (classes,).
+    """What the graph applies: softmax(logits * scale + bias) * (1 - spread) + spread / classes.
+
+    scale, bias: of shape (classes,). spread: the share of tickets whose label looks drawn at
+    random. A manifest leaves it out where it is 0, as those of an older Harbor do.
     """
 
     method: str
     scale: tuple[float, ...]
     bias: tuple[float, ...]
+    spread: Annotated[float, Field(ge=0.0, lt=1.0, exclude_if=lambda share: share == 0.0)] = 0.0
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:

@@ -34,12 +34,12 @@ class Pieces:
         """None where a piece's ids might depend on its neighbours. definition: its JSON text.
 
         They do not where text is cleaned character by character and split at white space, as BERT's
-        is, and where no added token reaches beyond a piece.
+        is, where no added token reaches beyond a piece, and special tokens surround a text.
         """
         if not _splits_at_spaces(json.loads(definition)):
             return None
         first, *others = (_around(fast, probe) for probe in _PROBES)
-        if first is None or any(other != first for other in others):
+        if first is None or not any(first) or any(other != first for other in others):
             return None
         return cls(fast, *first)
 

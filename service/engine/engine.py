@@ -153,13 +153,13 @@ class Engine:
     ) -> Callers:
         """The waiter among its ticket's callers: an equal one's under way, or else a new one's."""
         key = tokens.ids.tobytes()
-        entry = None if self._queue.closed else self._twins.find(key)
-        if entry is None:
-            # Its callers know it before it is queued: a worker may take it at once.
-            entry = self._queue.add(tokens, deadline, weight, Callers(key, {waiter: now}))
-        else:
-            entry.payload.asked[waiter] = now
-            entry = self._queue.amend(entry, deadline, weight)
+        twin = None if self._queue.closed else self._twins.find(key)
+        joined = None if twin is None else self._queue.amend(twin, deadline, weight)
+        if joined is not None:
+            joined.payload.asked[waiter] = now
+            return joined.payload
+        # Its callers know it before it is queued: a worker may take it at once.
+        entry = self._queue.add(tokens, deadline, weight, Callers(key, {waiter: now}))
         self._twins.begin(entry)
         return entry.payload
 

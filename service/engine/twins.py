@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from service.engine.answer import Answer
 from service.engine.batcher import Batcher
+from service.engine.choice import due_s
 from service.engine.waiting import Entry
 
 Waiter = asyncio.Future[Answer]
@@ -29,14 +30,17 @@ class Callers:
 
         Once it is true nobody may join: a worker may have passed the ticket over.
         """
-        return all(waiter.done() for waiter in list(self.asked))
+        asked = list(self.asked)
+        # Whoever joined meanwhile must not be missed.
+        return all(waiter.done() for waiter in asked) and list(self.asked) == asked
 
     def settle(self, result: Answer | Exception, taken: float) -> int:
-        """Gives each who waits the result, and returns how many they were.
+        """Gives each who waits the result, and returns how many got an answer.
 
         taken: when the batch began, in seconds; a caller who came later has not waited in a queue.
         """
         asked, self.asked = self.asked, {}
+        answered = 0
         for waiter, since in asked.items():
             if waiter.done():
                 continue
@@ -44,28 +48,30 @@ class Callers:
                 waited = max(0.0, taken - since)
                 own = result if waited == result.queue_s else replace(result, queue_s=waited)
                 waiter.set_result(own)
+                answered += 1
             else:
                 waiter.set_exception(result)
-        return len(asked)
+        return answered
 
 
 class Queue(Batcher[Callers]):
     """A batcher's queue in which a ticket that waits can be made more urgent."""
 
-    def amend(self, entry: Entry[Callers], deadline: float, weight: float) -> Entry[Callers]:
-        """The ticket as it waits from now on: with the later deadline and the greater weight.
+    def amend(self, entry: Entry[Callers], deadline: float, weight: float) -> Entry[Callers] | None:
+        """The ticket as it waits from now on: with the later deadline, the greater weight, and due
+        no later than either of the two that ask.
 
-        A later deadline leaves it its place; a greater weight gives it the place of a ticket of
-        that weight which comes now. One that does not wait any more stays as it is.
+        One that does not wait any more stays as it is; None where it may have left too late to run.
         """
-        deadline = max(deadline, entry.deadline)
-        if weight > entry.weight and self.discard(entry):
-            return self.add(entry.tokens, deadline, weight, entry.payload)
-        if deadline > entry.deadline:
-            with self._lock:
-                if self._line.remove(entry):
-                    entry.deadline = deadline
-                    self._line.add(entry)
+        with self._lock:
+            now = self._clock()
+            if self._line.remove(entry):
+                entry.due = min(entry.due, due_s(now, entry.alone_s, deadline, weight))
+                entry.weight = max(entry.weight, weight)
+                entry.deadline = max(entry.deadline, deadline)
+                self._line.add(entry)
+            elif entry.deadline <= now:
+                return None
         return entry
 
 

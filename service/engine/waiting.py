@@ -32,7 +32,7 @@ class WaitingLine(Generic[Payload]):
     """At most `capacity` entries in order of length; equal lengths in order of arrival.
 
     Inserting and removing shift a few kilobytes; nothing is built anew when a batch is chosen.
-    tokens: of all entries. haste: the sum of 1 / `alone_s` of all entries.
+    tokens: of all entries. alone_s: the sum of theirs.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -40,7 +40,7 @@ class WaitingLine(Generic[Payload]):
         self._columns = np.zeros((4, capacity))
         self._earliest = self._latest = np.inf
         self.tokens = 0
-        self.haste = 0.0
+        self.alone_s = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -86,7 +86,7 @@ class WaitingLine(Generic[Payload]):
         self._earliest = min(self._earliest, entry.deadline)
         self._latest = min(self._latest, latest)
         self.tokens += length
-        self.haste += 1.0 / entry.alone_s
+        self.alone_s += entry.alone_s
 
     def remove(self, entry: Entry[Payload]) -> bool:
         """Takes one entry out; False where it is not here any more."""
@@ -105,12 +105,12 @@ class WaitingLine(Generic[Payload]):
         self._columns[:, start : size - (stop - start)] = self._columns[:, stop:size]
         del self._entries[start:stop]
         if not self._entries:
-            self.tokens, self.haste = 0, 0.0
+            self.tokens, self.alone_s = 0, 0.0
             self._earliest = self._latest = np.inf
             return taken
         for entry in taken:
             self.tokens -= len(entry.tokens)
-            self.haste -= 1.0 / entry.alone_s
+            self.alone_s -= entry.alone_s
         return taken
 
     def take_expired(self, now: float) -> list[Entry[Payload]]:

@@ -29,14 +29,22 @@ class Wide:
         if self._session is None and self._opening is None:
             with self._lock:
                 if self._opening is None:
-                    self._opening = threading.Thread(target=self._open, name="harbor-wide")
-                    self._opening.start()
+                    self._begin()
         return self._session
 
     def close(self) -> None:
         """Waits for an opening that is under way."""
         if self._opening is not None:
             self._opening.join()
+
+    def _begin(self) -> None:
+        opening = threading.Thread(target=self._open, name="harbor-wide")
+        try:
+            opening.start()
+        except RuntimeError as error:  # The host allows no more threads; the next one may find one.
+            logger.warning("no call will use every core: %s", error)
+        else:
+            self._opening = opening
 
     def _open(self) -> None:
         try:

@@ -96,7 +96,7 @@ class Metrics:
             self._all.counter("harbor_batches_total", report.released).inc()
         if report.wide:
             self._all.counter("harbor_wide_batches_total").inc()
-        if report.predicted_s:
+        if report.predicted_s and not report.wide:
             self._all.histogram("harbor_infer_error_ratio").observe(
                 report.infer_s / report.predicted_s
             )

@@ -11,18 +11,28 @@ import pytest
 from onnx import numpy_helper
 
 from export.errors import GraphError
+from export.initialisers import read_spread, spread_values
 from export.listener import Listener
 from export.plan import Wanted
 from export.recalibrate import KEY, recalibrate
 from export.verify import verify
 from service.bundles import open_bundle
-from service.contract.bundle import SUMS, bundle_digest, file_digest, read_manifest, seal
+from service.contract.bundle import (
+    SUMS,
+    Calibration,
+    bundle_digest,
+    file_digest,
+    read_manifest,
+    seal,
+)
 from service.contract.errors import BundleError
 from service.errors import BundleRefused
 from service.settings import Settings
 from tests.export.conftest import DRIFTED, Renewed
 from tests.export.desk import NAMES, edited, promises, written
+from tests.export.tiny import TRUTH, tiny_tickets
 from training.calibration.fit import probabilities
+from training.checkpoint import load
 from training.data.table import Row
 from training.errors import PromiseRefused
 
@@ -155,6 +165,30 @@ def test_a_recalibrated_bundle_can_be_recalibrated_again(
     card = (tmp_path / "new" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "**category** makes no promise: every answer is `human`." in card
     assert card.count("## Recalibrated") == 1
+
+
+@pytest.mark.slow
+def test_random_labels_are_spread_and_without_them_the_graph_is_as_it_was(
+    promising: Path, full_directory: Path, labelled: Path, renewed: Renewed, tmp_path: Path
+) -> None:
+    noisy = {
+        **TRUTH,
+        "category": Calibration(method="truth", scale=(5.0,) * 3, bias=(9.0, 3.3, 0.0), spread=0.2),
+    }
+    rows = tiny_tickets(load(full_directory).network, 700, 12, noisy)
+    wanted = Wanted(written(tmp_path / "noisy.csv", rows), promises=promises())
+    recalibrate(promising, tmp_path / "noisy", wanted)
+    (variant,) = read_manifest(tmp_path / "noisy").variants
+    assert variant.calibration["category"].spread == pytest.approx(0.2, abs=0.07)
+    assert variant.calibration["urgency"].spread == 0.0
+    graph = onnx.load(tmp_path / "noisy" / "model.fp32.onnx")
+    assert read_spread(graph, "category") == spread_values(variant.calibration["category"])
+    assert {check.status for check in verify(tmp_path / "noisy")} <= {"passed", "skipped"}
+    recalibrate(tmp_path / "noisy", tmp_path / "again", Wanted(labelled))
+    after, before = (
+        (path / "model.fp32.onnx").read_bytes() for path in (tmp_path / "again", renewed.directory)
+    )
+    assert after == before
 
 
 def test_a_task_that_is_left_out_keeps_what_it_has(

@@ -1,11 +1,12 @@
 """Class weights, probabilities or labels come in; corrections for shifted priors go out.
 
-Shapes: N tickets, C classes.
+Shapes: N tickets, U tickets without labels, C classes.
 """
 
 import numpy as np
 
-from training.calibration.fit import FloatArray, IntArray
+from service.contract.bundle import Calibration
+from training.calibration.fit import FloatArray, IntArray, probabilities
 
 SPARED = 0.01
 """The share of tickets by which thinned priors may miss the wanted ones: about as far as an
@@ -55,6 +56,23 @@ def saerens(
         if np.abs(found_C - previous_C).max() <= tolerance:
             break
     return np.asarray(found_C / found_C.sum())
+
+
+def label_shares(
+    calibration: Calibration, labelled_NC: FloatArray, recent_UC: FloatArray
+) -> FloatArray:
+    """The shares (C,) of labels among recent tickets that have none, by `saerens`.
+
+    labelled_NC, recent_UC: logits. calibration: fitted on the labelled tickets, with biases. Labels
+    that look random do not shift with the tickets, they stay as many and as even: the EM sees the
+    softmax before the spread, from its mean over the labelled tickets on, and what it finds is
+    spread after. An EM on the spread probabilities takes a share of random labels for tickets.
+    """
+    spread = calibration.spread
+    certain = calibration.model_copy(update={"spread": 0.0})
+    prior_C = probabilities(labelled_NC, certain).mean(axis=0)
+    found_C = saerens(probabilities(recent_UC, certain), prior_C)
+    return np.asarray(found_C * (1.0 - spread) + spread / len(found_C))
 
 
 def thin(labels_N: IntArray, prior_C: FloatArray, wanted_C: FloatArray, seed: int = 0) -> IntArray:

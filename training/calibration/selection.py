@@ -12,6 +12,7 @@ import numpy as np
 from service.contract.bundle import Calibration
 from training.calibration.fit import (
     METHODS,
+    SPREADING,
     FloatArray,
     IntArray,
     Method,
@@ -25,6 +26,10 @@ FEW = 50
 """Below so many tickets at most a temperature is fitted, in three folds."""
 SCARCE = 10
 """Below so many nothing is fitted: the offset is all that is applied, where there is one."""
+LEAST_GAIN = 2.0
+"""Of negative log likelihood over all tickets, which a spread has to gain: about what one free
+number gains by chance in one of twenty desks.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ def select(
     seed: int = 0,
 ) -> Selected:
     """The simplest method whose cross-validated negative log likelihood is within one standard
-    error of the least (Breiman et al. 1984), the error being that of the paired difference.
+    error of the least (Breiman et al. 1984), the error being that of the paired difference. None is
+    taken that is less likely than what the rule takes without a spread, and none with a spread that
+    gains less than `LEAST_GAIN` on it: next to nothing can be many standard errors of itself.
 
     logits_NC: finite, see `check_finite`. labels_N: indices, all labelled. offset_C: see
     `priors.offset`; each method is then tried with and without it, on few tickets only with it. Of
@@ -88,9 +95,14 @@ def select(
         candidate: candidate.cross_fit(logits_NC, labels_N, fold_N, folds)
         for candidate in _candidates(len(labels_N), offset_C)
     }
-    table = _compare({one.name: _losses(crossed[one], labels_N) for one in crossed})
-    within = [one for one in crossed if _within_one_error(table, one.name)]
-    chosen = min(within, key=lambda one: (METHODS.index(one.method), table[one.name][0]))
+    losses = {one: _losses(crossed[one], labels_N) for one in crossed}
+    plain = _simplest({one: losses[one] for one in losses if one.method not in SPREADING})
+    most = losses[plain].sum()
+    gains = {one: LEAST_GAIN if one.method in SPREADING else 0.0 for one in losses}
+    chosen = _simplest(
+        {one: losses[one] for one in losses if losses[one].sum() <= most - gains[one]}
+    )
+    table = _compare({one.name: loss_N for one, loss_N in losses.items()})
     return Selected(chosen.fit(logits_NC, labels_N), crossed[chosen], table)
 
 
@@ -136,6 +148,13 @@ def _compare(losses: Mapping[str, FloatArray]) -> dict[str, tuple[float, float]]
         )
         for name, loss_N in losses.items()
     }
+
+
+def _simplest(losses: Mapping[_Candidate, FloatArray]) -> _Candidate:
+    """Of those within one standard error of the least; of equally simple ones the likelier."""
+    table = _compare({one.name: loss_N for one, loss_N in losses.items()})
+    within = [one for one in losses if _within_one_error(table, one.name)]
+    return min(within, key=lambda one: (METHODS.index(one.method), table[one.name][0]))
 
 
 def _within_one_error(table: Mapping[str, tuple[float, float]], name: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from service.contract.bundle import Calibration
 from service.contract.tasks import Task
 from training.calibration.selection import Selected
+from training.report.formats import percent
 
 MOST = 20
 
@@ -35,12 +36,14 @@ class Value:
 
 @dataclass(frozen=True)
 class Fitted:
-    """temperature: where all labels share a scale. values: of the labels whose bias is largest, and
-    of none where every bias is 0; left_out: how many more there are.
+    """temperature: where all labels share a scale. spread: in words, where there is one. values: of
+    the labels whose bias is largest, and of none where every bias is 0; left_out: how many more
+    there are.
     """
 
     method: str
     temperature: float | None
+    spread: str | None
     values: tuple[Value, ...]
     left_out: int
     candidates: tuple[Candidate, ...]
@@ -58,6 +61,7 @@ def fitted(task: Task, calibration: Calibration, selected: Selected | None) -> F
     return Fitted(
         method=calibration.method,
         temperature=1.0 / calibration.scale[0] if shared and calibration.scale[0] != 1.0 else None,
+        spread=_spread(calibration),
         values=tuple(shown),
         left_out=len(values) - len(shown),
         candidates=tuple(
@@ -65,3 +69,10 @@ def fitted(task: Task, calibration: Calibration, selected: Selected | None) -> F
             for method, (nll, error) in found.items()
         ),
     )
+
+
+def _spread(calibration: Calibration) -> str | None:
+    if not (share := calibration.spread):
+        return None
+    most = 1.0 - share + share / len(calibration.scale)
+    return f"{percent(share)} of the labels look random: no confidence is above {percent(most)}"

@@ -21,7 +21,7 @@ from tests.benchmarks.server import Server, ServerFailedError
 
 REFUSALS = (429, 503, 504)
 WARM_UP_S, WARM_UP_CLIENTS = 2.0, 8
-LOW = 0.2
+LOW = 0.1
 """Rate of a flood's short tickets, as a share of the saturation in tickets a second."""
 FLOODING = 32
 """Clients that flood with long tickets."""

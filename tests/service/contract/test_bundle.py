@@ -4,8 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from service.contract.bundle import Manifest, check_digests, read_manifest, seal, to_bytes
+from service.contract.bundle import (
+    Calibration,
+    Manifest,
+    check_digests,
+    read_manifest,
+    seal,
+    to_bytes,
+)
 from service.contract.errors import BundleError
 from tests.tiny_bundle import write_bundle
 
@@ -57,6 +65,22 @@ def test_a_manifest_survives_a_round_trip(bundle: Path) -> None:
     manifest = read_manifest(bundle)
     assert Manifest.model_validate_json(to_bytes(manifest)) == manifest
     assert to_bytes(manifest) == to_bytes(read_manifest(bundle))
+
+
+def test_a_manifest_of_an_older_harbor_has_no_spread_and_keeps_its_bytes(bundle: Path) -> None:
+    before = (bundle / "manifest.json").read_bytes()
+    assert b"spread" not in before
+    manifest = read_manifest(bundle)
+    assert {one.spread for one in manifest.variants[0].calibration.values()} == {0.0}
+    assert to_bytes(manifest) == before
+
+
+def test_a_spread_survives_a_round_trip_and_has_its_bounds() -> None:
+    one = Calibration(method="temperature_spread", scale=(1.0,), bias=(0.0,), spread=0.25)
+    assert Calibration.model_validate_json(one.model_dump_json()) == one
+    for wrong in (-0.001, 1.0, float("nan"), float("inf")):
+        with pytest.raises(ValidationError, match="spread"):
+            Calibration(method="temperature", scale=(1.0,), bias=(0.0,), spread=wrong)
 
 
 def test_a_manifest_that_breaks_a_rule_is_refused_by_place(bundle: Path) -> None:

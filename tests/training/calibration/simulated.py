@@ -61,6 +61,13 @@ def simulate(
     return Simulated(logits, probabilities, draw(probabilities, chance))
 
 
+def mislabelled(simulated: Simulated, share: float, seed: int) -> np.ndarray:
+    """The labels (N,), such a share of them drawn anew, evenly over all classes."""
+    chance = np.random.default_rng(seed)
+    drawn = chance.integers(0, simulated.logits.shape[1], len(simulated))
+    return np.where(chance.random(len(simulated)) < share, drawn, simulated.labels)
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))

@@ -12,9 +12,11 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
 from service.statistics.scores import negative_log_likelihood
-from tests.training.calibration.simulated import Simulated, simulate
+from tests.training.calibration.simulated import Simulated, mislabelled, simulate
 from training.calibration.fit import (
     METHODS,
+    MOST_SPREAD,
+    SPREADING,
     Method,
     _Model,
     calibrated,
@@ -112,7 +114,7 @@ def test_a_class_without_a_ticket_keeps_its_offset(
 def test_without_a_ticket_nothing_but_the_offset_is_applied(method: Method) -> None:
     offset = np.array([0.5, -0.25])
     found = fit(method, np.zeros((0, 2)), np.zeros(0, dtype=np.int64), offset)
-    assert (found.scale, found.bias) == ((1.0, 1.0), (0.5, -0.25))
+    assert (found.scale, found.bias, found.spread) == ((1.0, 1.0), (0.5, -0.25), 0.0)
 
 
 def test_the_offset_is_added_after_the_temperature(calm: Simulated) -> None:
@@ -140,6 +142,38 @@ def test_no_method_raises_the_loss_of_its_own_tickets(method: Method, calm: Simu
     assert after < before
 
 
+@pytest.mark.parametrize("method", sorted(SPREADING))
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.1, 0.3])
+def test_the_share_of_random_labels_is_found(method: Method, share: float) -> None:
+    simulated = simulate(3000, classes=5, seed=6, spread=4.0)
+    shift = np.array([0.5, 0.0, -0.5, 0.0, 0.0]) * (method == "temperature_bias_spread")
+    labels = mislabelled(simulated, share, seed=7)
+    found = fit(method, (simulated.logits - shift) * 2.0, labels)
+    assert found.spread == pytest.approx(share, abs=0.03)
+    assert found.scale == pytest.approx([0.5] * 5, rel=0.15)
+    assert found.bias == pytest.approx(shift, abs=0.35)
+
+
+def test_where_every_label_is_random_the_spread_stays_below_its_bound(calm: Simulated) -> None:
+    labels = mislabelled(calm, 1.0, seed=8)
+    for method in METHODS:
+        found = fit(method, calm.logits * 5.0, labels)
+        assert 0.0 <= found.spread <= MOST_SPREAD
+        assert (found.spread > 0.0) == (method in SPREADING)
+        assert np.isfinite(probabilities(calm.logits * 5.0, found)).all()
+
+
+@given(st.floats(0.0, 0.99), st.integers(0, 10_000))
+def test_a_spread_never_changes_the_winner_and_the_shares_add_up(spread: float, seed: int) -> None:
+    logits = np.random.default_rng(seed).normal(size=(8, 4))
+    plain = temperature_calibration(0.7, 4)
+    before = probabilities(logits, plain)
+    after = probabilities(logits, plain.model_copy(update={"spread": spread}))
+    assert (after.argmax(axis=1) == before.argmax(axis=1)).all()
+    assert after.sum(axis=1) == pytest.approx(np.ones(8))
+    assert after == pytest.approx(before * (1.0 - spread) + spread / 4.0)
+
+
 def test_few_tickets_that_are_all_right_do_not_make_the_model_certain() -> None:
     logits = np.tile([[2.0, 0.0]], (12, 1))
     found = probabilities(logits, fit("temperature", logits, np.zeros(12, dtype=np.int64)))
@@ -150,3 +184,5 @@ def test_a_calibration_holds_what_float32_holds(calm: Simulated) -> None:
     found = fit("vector", calm.logits, calm.labels)
     assert np.array_equal(np.float32(found.scale), found.scale)
     assert np.array_equal(np.float32(found.bias), found.bias)
+    spread = fit("temperature_spread", calm.logits, calm.labels).spread
+    assert np.float32(spread) == spread

@@ -5,9 +5,9 @@ import pytest
 
 from service.statistics.calibration import classwise_calibration_error
 from service.statistics.scores import negative_log_likelihood
-from tests.training.calibration.simulated import Simulated, simulate
+from tests.training.calibration.simulated import Simulated, mislabelled, simulate
 from training.calibration.fit import fit, probabilities
-from training.calibration.priors import SPARED, _most, offset, saerens, thin
+from training.calibration.priors import SPARED, _most, label_shares, offset, saerens, thin
 from training.calibration.selection import select
 
 RARE = np.array([0.9, 0.07, 0.03])
@@ -68,6 +68,27 @@ def test_the_priors_of_shifted_tickets_are_found_without_their_labels(
     assert found == pytest.approx(observed, abs=0.05)
     assert np.abs(tickets.probabilities.mean(axis=0) - observed).max() > 0.15
     assert found.sum() == pytest.approx(1.0)
+
+
+def test_the_shares_of_shifted_tickets_are_found_though_some_labels_are_random() -> None:
+    shifted = np.array([0.2, 0.4, 0.4])
+    pool = simulate(20_000, seed=3, spread=3.0, prior=np.array([0.6, 0.3, 0.1]))
+    known, rest = pool.at(np.arange(4000)), pool.at(np.arange(4000, len(pool)))
+    chances = _each(shifted / np.bincount(rest.labels), rest)
+    recent = rest.at(np.random.default_rng(4).choice(len(rest), 4000, p=chances))
+    labels, hidden = (mislabelled(one, 0.2, seed=5) for one in (known, recent))
+    calibration = fit("temperature_bias_spread", known.logits * 1.5, labels)
+    found = label_shares(calibration, known.logits * 1.5, recent.logits * 1.5)
+    assert found == pytest.approx(np.bincount(hidden) / len(hidden), abs=0.03)
+    assert found.sum() == pytest.approx(1.0)
+
+
+def test_without_a_spread_the_label_shares_are_those_of_the_em(imbalanced: Simulated) -> None:
+    calibration = fit("temperature_bias", imbalanced.logits, imbalanced.labels)
+    found = label_shares(calibration, imbalanced.logits, imbalanced.logits[:500])
+    prior = np.bincount(imbalanced.labels) / len(imbalanced)
+    expected = saerens(probabilities(imbalanced.logits[:500], calibration), prior)
+    assert found == pytest.approx(expected, abs=1e-3)
 
 
 def test_priors_that_did_not_shift_stay(imbalanced: Simulated) -> None:

@@ -5,9 +5,10 @@ probability.
 import numpy as np
 import pytest
 
-from tests.training.calibration.simulated import simulate
-from training.calibration.fit import fit, probabilities
-from training.calibration.selection import select, stratified
+from service.statistics.calibration import debiased_calibration_error
+from tests.training.calibration.simulated import mislabelled, simulate
+from training.calibration.fit import METHODS, SPREADING, fit, probabilities
+from training.calibration.selection import _candidates, _losses, _simplest, select, stratified
 
 
 @pytest.mark.parametrize(
@@ -25,17 +26,61 @@ def test_the_simplest_method_that_repairs_the_model_is_chosen(
     simulated = simulate(2000, classes=4, seed=1)
     selected = select(simulated.logits * scale + shift, simulated.labels)
     assert selected.calibration.method == method
-    assert set(selected.candidates) == {"none", "temperature", "temperature_bias", "vector"}
+    assert set(selected.candidates) == set(METHODS)
 
 
 def test_the_chosen_method_is_within_one_standard_error_of_the_best() -> None:
     simulated = simulate(600, classes=6, seed=2)
     selected = select(simulated.logits * 1.3, simulated.labels, np.linspace(-1.0, 1.0, 6))
-    assert len(selected.candidates) == 8
+    assert len(selected.candidates) == 2 * len(METHODS)
     best = min(loss for loss, _ in selected.candidates.values())
     loss, error = selected.candidates[selected.calibration.method]
     assert loss - error <= best
     assert min(error for _, error in selected.candidates.values()) == 0.0
+
+
+def test_random_labels_are_found_and_the_confidences_of_their_tickets_hold() -> None:
+    simulated = simulate(3000, classes=5, seed=8, spread=4.0)
+    labels, logits = mislabelled(simulated, 0.1, seed=9), simulated.logits * 1.5
+    selected = select(logits, labels)
+    assert selected.calibration.method == "temperature_spread"
+    assert selected.calibration.spread == pytest.approx(0.1, abs=0.03)
+    least = min(selected.candidates[one][0] for one in METHODS if one not in SPREADING)
+    assert selected.candidates["temperature_spread"][0] < least - 0.02
+    without = probabilities(logits, fit("temperature", logits, labels))
+    before, after = (
+        debiased_calibration_error(one.max(axis=1), one.argmax(axis=1) == labels)
+        for one in (without, selected.probabilities_NC)
+    )
+    assert after < before / 2.0
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.5])
+@pytest.mark.parametrize("tickets", [300, 2000])
+@pytest.mark.parametrize("seed", range(3))
+def test_where_no_label_is_random_no_spread_is_taken(seed: int, tickets: int, shift: float) -> None:
+    simulated = simulate(tickets, classes=4, seed=seed)
+    logits = simulated.logits * 2.5 + np.array([shift, 0.0, 0.0, -shift])
+    calibration = select(logits, simulated.labels).calibration
+    assert calibration.method not in SPREADING
+    assert calibration.spread == 0.0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_taken_is_never_less_likely_than_without_a_spread(seed: int) -> None:
+    simulated = simulate(300, classes=4, seed=seed, spread=4.0)
+    labels = mislabelled(simulated, 0.03 * seed, seed=seed)
+    logits = simulated.logits + np.array([1.0, 0.0, 0.0, -1.0])
+    fold, selected = stratified(labels, 5, seed=0), select(logits, labels)
+    plain = _simplest(
+        {
+            one: _losses(one.cross_fit(logits, labels, fold, 5), labels)
+            for one in _candidates(len(labels), None)
+            if one.method not in SPREADING
+        }
+    )
+    found = selected.candidates
+    assert found[selected.calibration.method][0] <= found[plain.name][0]
 
 
 def test_of_equally_simple_methods_the_likelier_is_chosen() -> None:

@@ -86,6 +86,13 @@ def test_the_candidate_in_the_checkpoint_is_marked() -> None:
     assert [one.bias for one in found.values] == [0.5, 0.0, 0.0, 0.0]
 
 
+def test_random_labels_are_told_in_words() -> None:
+    made = Calibration(method="temperature_spread", scale=(0.5,) * 4, bias=(0.0,) * 4, spread=0.04)
+    found = fitted(QUEUE, made, None)
+    assert found.spread == ("4.0\xa0% of the labels look random: no confidence is above 97.0\xa0%")
+    assert fitted(QUEUE, made.model_copy(update={"spread": 0.0}), None).spread is None
+
+
 def test_of_many_labels_those_with_the_largest_bias_are_listed() -> None:
     wide = Task(name="product", labels=tuple(f"p{at}" for at in range(50)))
     made = Calibration(method="vector", scale=(0.5,) * 50, bias=tuple(at / 50 for at in range(50)))
