@@ -79,10 +79,12 @@ class Worker(threading.Thread):
                 self.running = batch.entries
                 try:
                     outcome = self._outcome(batch)
+                    # First of all: somebody waits for it.
+                    self._deliver(outcome)
                 finally:
                     self._queue.done(batch)
-                self._deliver(outcome)
                 self.running = []
+                self._learn(outcome.report)
         except BaseException as error:
             logger.exception("an engine worker died")
             self.fault = error
@@ -92,7 +94,8 @@ class Worker(threading.Thread):
     def warm_up(self, batch: int, length: int) -> None:
         """Runs a batch of padding, before the thread starts. Raises InferenceFailed."""
         ticket = Tokens(np.full(length, self._pad_id, dtype=np.int64), truncated=False)
-        self._timed_run([ticket] * batch, None)
+        _, seconds = self._timed_run([ticket] * batch, None)
+        self._queue.learn(batch, length, seconds)
 
     def _outcome(self, batch: Batch[Callers]) -> Outcome:
         taken = self._clock()
@@ -156,15 +159,19 @@ class Worker(threading.Thread):
         ], seconds
 
     def _timed_run(self, tickets: list[Tokens], wide: Runner | None) -> tuple[Outputs, float]:
-        """Checked outputs, and the call's seconds, from which the cost model learns."""
+        """Checked outputs, and the call's seconds."""
         session = wide or self.session
         ids_BL, mask_BL = pad(tickets, self._pad_id)
         started = time.perf_counter()
         outputs = session.run(ids_BL, mask_BL)
         seconds = time.perf_counter() - started
         outputs.check(session.tasks, len(tickets), has_scope=session.has_scope)
-        self._queue.learn(len(tickets), ids_BL.shape[1], seconds, wide=wide is not None)
         return outputs, seconds
+
+    def _learn(self, report: BatchReport) -> None:
+        if report.tickets and not report.failed:
+            length = report.padded_tokens // report.tickets
+            self._queue.learn(report.tickets, length, report.infer_s, wide=report.wide)
 
 
 def _unforeseen(error: Exception) -> InferenceFailed:
