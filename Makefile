@@ -77,7 +77,7 @@ bench: same-run $(SEAL)  ## the benchmarks on the quick start's bundle, or on th
 	exit $$missed
 
 bench-peers: same-run $(SEAL)  ## the same loads on LitServe, BentoML, MLServer and Ray Serve beside Harbor; goes on where it stopped
-	$(BIN)/python -m tests.benchmarks.peers --bundle $(BUNDLE) $(if $(DATA),--data $(DATA)) --out $(OUT)/peers
+	$(BIN)/python -m tests.benchmarks.peers --bundle $(BUNDLE) $(if $(DATA),--data $(DATA)) --precision $(PRECISION) --out $(OUT)/peers
 
 bench-shadow: same-run $(SEAL) $(LEGACY_SEAL)  ## what the shadow and the ledger cost, and how often a verdict is wrong
 	$(BIN)/python -m tests.benchmarks.fortnights
