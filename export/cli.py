@@ -32,6 +32,19 @@ _Checkpoint = Annotated[
     Path, typer.Argument(exists=True, file_okay=False, help="A run's directory `checkpoint`.")
 ]
 _Target = Annotated[Path, typer.Argument(help="Directory to make; it must not exist.")]
+_Labelled = Annotated[
+    Path,
+    typer.Argument(
+        exists=True,
+        dir_okay=False,
+        help="CSV, JSONL or Parquet of tickets with their final labels, none of which the model "
+        "was trained on.",
+    ),
+]
+_Rejects = Annotated[
+    Path | None,
+    typer.Option(dir_okay=False, help="Where to list the rows that were not taken, and why."),
+]
 _PromisesFile = Annotated[
     Path | None,
     typer.Option(exists=True, dir_okay=False, help="YAML file: what each task is to promise."),
@@ -76,15 +89,7 @@ def verify(bundle: _Bundle) -> None:
 @app.command()
 def recalibrate(
     bundle: _Bundle,
-    labelled: Annotated[
-        Path,
-        typer.Argument(
-            exists=True,
-            dir_okay=False,
-            help="CSV, JSONL or Parquet of tickets with their final labels, none of which the "
-            "model was trained on.",
-        ),
-    ],
+    labelled: _Labelled,
     new: _Target,
     promises: Annotated[
         Path | None,
@@ -116,10 +121,7 @@ def recalibrate(
             show_default="all",
         ),
     ] = "",
-    rejects: Annotated[
-        Path | None,
-        typer.Option(dir_okay=False, help="Where to list the rows that were not taken, and why."),
-    ] = None,
+    rejects: _Rejects = None,
 ) -> None:
     """Calibrate a bundle anew on labelled tickets, without training; the old bundle stays."""
     with _guarded():
@@ -139,15 +141,7 @@ def recalibrate(
 @app.command()
 def quantize(
     bundle: _Bundle,
-    labelled: Annotated[
-        Path,
-        typer.Argument(
-            exists=True,
-            dir_okay=False,
-            help="CSV, JSONL or Parquet of tickets with their final labels, none of which the "
-            "model was trained on.",
-        ),
-    ],
+    labelled: _Labelled,
     new: _Target,
     promises: _PromisesFile = None,
     version: Annotated[
@@ -162,10 +156,7 @@ def quantize(
             show_default="all",
         ),
     ] = "",
-    rejects: Annotated[
-        Path | None,
-        typer.Option(dir_okay=False, help="Where to list the rows that were not taken, and why."),
-    ] = None,
+    rejects: _Rejects = None,
 ) -> None:
     """Add a faster variant in 8-bit whole numbers, if it answers as well; the old bundle stays."""
     with _guarded():

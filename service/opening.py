@@ -91,6 +91,35 @@ def open_bundle(
         raise BundleRefused(f"bundle {directory.name} cannot be read: {error.strerror}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What a session of an open bundle has to answer before it may serve."""
+
+    directory: Path
+    digest: str
+    manifest: Manifest
+    variant: Variant
+    tokenizer: Tokenizer
+
+    def check(self, session: Session) -> None:
+        """Raises BundleRefused, ContractError."""
+        golden = read_golden(self.directory, self.variant)
+        prove_graph(session, self.manifest, self.variant)
+        prove_golden(session, self.tokenizer, golden, self.manifest, self.variant)
+
+    def open_again(self, threads: int) -> Session:
+        """One more session of the same graph on the CPU, proven. Raises BundleRefused."""
+        # Since the start another bundle may have been put there.
+        if check_digests(self.directory) != self.digest:
+            raise BundleRefused(
+                f"{self.directory.name} holds another bundle than the one that serves"
+            )
+        graph = self.directory / self.variant.file
+        session = Session.open(graph, self.manifest.tasks, "cpu", threads)
+        self.check(session)
+        return session
+
+
 def _open(
     directory: Path,
     settings: Settings,
@@ -105,23 +134,13 @@ def _open(
     rules = _rules(manifest, variant, policy, digest if in_shadow else None)
     tokenizer = Tokenizer.from_file(directory / TOKENIZER, manifest.token_limit)
     opened = _opened(directory, manifest, variant, settings)
-    golden = read_golden(directory, variant)
-
-    def prove(session: Session) -> None:
-        prove_graph(session, manifest, variant)
-        prove_golden(session, tokenizer, golden, manifest, variant)
+    proof = _Proof(directory, digest, manifest, variant, tokenizer)
+    # The sessions share one graph: to prove the first proves them all.
+    proof.check(opened.sessions[0])
 
     def open_wide() -> Session:
-        # Since the start another bundle may have been put there.
-        if check_digests(directory) != digest:
-            raise BundleRefused(f"{directory.name} holds another bundle than the one that serves")
-        threads = settings.sessions * settings.threads
-        session = Session.open(directory / variant.file, manifest.tasks, "cpu", threads)
-        prove(session)
-        return session
+        return proof.open_again(settings.sessions * settings.threads)
 
-    # The sessions share one graph: to prove the first proves them all.
-    prove(opened.sessions[0])
     engine = _engine(opened, manifest, variant, settings, on_batch, open_wide)
     return Bundle(
         directory,

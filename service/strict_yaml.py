@@ -5,15 +5,7 @@ from typing import Any
 
 import yaml
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML's own loader lets the last of two equal keys win without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := sorted({key for key in keys if keys.count(key) > 1} - {"<<"}):
-            raise yaml.YAMLError(f"the key {twice[0]} stands twice in one place")
-        return super().construct_mapping(node, deep=deep)
+from service.contract.unique_keys import UniqueKeyLoader
 
 
 def read_yaml(path: Path) -> Any:
@@ -30,7 +22,7 @@ def read_yaml(path: Path) -> Any:
 def parse_yaml(content: bytes) -> Any:
     """The one document that UTF-8 bytes hold; None where they hold none. Raises as `read_yaml`."""
     try:
-        return yaml.load(content.decode("utf-8"), _Loader)
+        return yaml.load(content.decode("utf-8"), UniqueKeyLoader)
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
     except yaml.MarkedYAMLError as error:

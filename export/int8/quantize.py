@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from export import golden, promised
@@ -18,13 +17,13 @@ from export.card.promises import automation
 from export.card.quantized import quantized as section
 from export.errors import QuantizationRefused
 from export.initialisers import with_calibration
+from export.int8.company import check_company
 from export.int8.gates import Cost, Limits, check_agreement, weigh
 from export.int8.layers import find_layers
 from export.int8.ranges import measure
 from export.int8.rewrite import quantized
 from export.labelled import check_labels
 from export.listener import SILENT, Listener
-from export.parity import apart
 from export.plan import Plan, Wanted, settle
 from export.remake import Opened, judged
 from export.sealing import beside, check_free, place, write_text
@@ -38,7 +37,6 @@ from service.contract.bundle import (
     read_manifest,
     to_bytes,
 )
-from service.contract.ticket import Ticket
 from service.contract.tokens import pad
 from service.engine.session import Session
 from training.calibration.fit import probabilities
@@ -58,18 +56,8 @@ TOLERANCE = 0.1
 few bytes by a step, which tips more in each layer after it: weights moved by 1e-6 of themselves
 moved a probability of MiniLM's by 0.005 as a rule and by 0.085 at worst (800 answers)."""
 
-COMPANY = 5e-3
-"""Company adds in the same order, so on one machine it tips nothing: 2e-7 was measured."""
-
-SCOPE_COMPANY = 1e-3
-"""The same of a scope score, as a share of it."""
-
 _RANGED_EVERY, _RANGED_MOST = 4, 256
 """Tickets that set the ranges: every fourth, so many at most. The others judge."""
-
-_ASKED_TWICE = 128
-"""Tickets that are also asked alone, and in batches of these sizes."""
-_SIZES = (2, 8, 32)
 
 
 @dataclass(frozen=True)
@@ -109,7 +97,7 @@ def quantize(
         (fresh / GRAPH).write_bytes(graph)
         found, costs, notes = _judged(plan, source, judging, fresh / GRAPH, limits, listener)
         variant = _variant(plan, source, found, fresh)
-        _check_company(plan, fresh / GRAPH, judging)
+        check_company(_session(plan, fresh / GRAPH), plan.old.tokenizer, judging)
         manifest = _manifest(plan, variant, costs, len(ranged))
         (fresh / MANIFEST).write_bytes(to_bytes(manifest))
         write_text(fresh / CARD, _card(plan, manifest, costs, len(ranged), notes))
@@ -223,28 +211,6 @@ def _variant(plan: Plan, source: Variant, found: Judged, directory: Path) -> Var
         golden=GOLDEN,
         tolerance=TOLERANCE,
     )
-
-
-def _check_company(plan: Plan, graph: Path, rows: Sequence[Row]) -> None:
-    """Raises QuantizationRefused where company changes an answer by more than the above."""
-    session, tokenizer = _session(plan, graph), plan.old.tokenizer
-    tickets = [Ticket(subject=row.subject, body=row.body) for row in rows[:_ASKED_TWICE]]
-    alone = golden.answer(session, tokenizer, tickets, batch_size=1)
-    for size in _SIZES:
-        together = golden.answer(session, tokenizer, tickets, batch_size=size)
-        for name, rows_NC in alone.probabilities.items():
-            gap = float(np.abs(rows_NC - together.probabilities[name]).max())
-            _within(gap, COMPANY, f"task {name}, batches of {size}")
-        if alone.scope_B is not None and together.scope_B is not None:
-            gap = apart(alone.scope_B, together.scope_B)
-            _within(gap, SCOPE_COMPANY, f"scope score, batches of {size}")
-
-
-def _within(gap: float, allowed: float, where: str) -> None:
-    if not gap <= allowed:
-        raise QuantizationRefused(
-            f"{where}: company moves an answer by {gap:.1e}, at most {allowed:.0e} is allowed"
-        )
 
 
 def _manifest(plan: Plan, variant: Variant, costs: Sequence[Cost], ranged: int) -> Manifest:

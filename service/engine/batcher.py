@@ -113,6 +113,23 @@ class Batcher(Generic[Payload]):
         with self._lock:
             return self._line.remove(entry)
 
+    def amend(self, entry: Entry[Payload], deadline: float, weight: float) -> Entry[Payload] | None:
+        """The ticket as it waits from now on: with the later deadline, the greater weight, and due
+        no later than either of the two that ask.
+
+        One that does not wait any more stays as it is; None where it may have left too late to run.
+        """
+        with self._lock:
+            now = self._clock()
+            if self._line.remove(entry):
+                entry.due = min(entry.due, due_s(now, entry.alone_s, deadline, weight))
+                entry.weight = max(entry.weight, weight)
+                entry.deadline = max(entry.deadline, deadline)
+                self._line.add(entry)
+            elif entry.deadline <= now:
+                return None
+        return entry
+
     def take(self, *, express: bool = False) -> Batch[Payload] | None:
         """The next batch, once there is a ticket; None once the queue is closed and empty.
 

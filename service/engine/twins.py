@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from service.engine.answer import Answer
 from service.engine.batcher import Batcher
-from service.engine.choice import due_s
 from service.engine.waiting import Entry
 
 Waiter = asyncio.Future[Answer]
@@ -54,25 +53,8 @@ class Callers:
         return answered
 
 
-class Queue(Batcher[Callers]):
-    """A batcher's queue in which a ticket that waits can be made more urgent."""
-
-    def amend(self, entry: Entry[Callers], deadline: float, weight: float) -> Entry[Callers] | None:
-        """The ticket as it waits from now on: with the later deadline, the greater weight, and due
-        no later than either of the two that ask.
-
-        One that does not wait any more stays as it is; None where it may have left too late to run.
-        """
-        with self._lock:
-            now = self._clock()
-            if self._line.remove(entry):
-                entry.due = min(entry.due, due_s(now, entry.alone_s, deadline, weight))
-                entry.weight = max(entry.weight, weight)
-                entry.deadline = max(entry.deadline, deadline)
-                self._line.add(entry)
-            elif entry.deadline <= now:
-                return None
-        return entry
+Queue = Batcher[Callers]
+"""Where the tickets of an engine wait."""
 
 
 class Twins:

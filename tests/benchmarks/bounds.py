@@ -55,6 +55,17 @@ class Figure:
         verdict = "yes" if self.holds else "NO"
         return self.measure, value, self.bound.said(self.unit), verdict
 
+    def document(self) -> dict[str, object]:
+        """The same for a JSON file."""
+        return {
+            "measure": self.measure,
+            "value": self.value,
+            "unit": self.unit,
+            "spread": self.spread,
+            "bound": self.bound and self.bound.said(self.unit),
+            "holds": self.holds,
+        }
+
 
 def said(value: float, unit: str) -> str:
     """`12.34%` without a unit, `1.234` as a ratio, else with one decimal and the unit."""

@@ -75,17 +75,7 @@ def document(
     facts: Mapping[str, str], plan: Record, results: Results, found: Sequence[Figure]
 ) -> Record:
     """Everything but the single latencies, which the journal has."""
-    judged = [
-        {
-            "measure": figure.measure,
-            "value": figure.value,
-            "unit": figure.unit,
-            "spread": figure.spread,
-            "bound": figure.bound and figure.bound.said(figure.unit),
-            "holds": figure.holds,
-        }
-        for figure in found
-    ]
+    judged = [figure.document() for figure in found]
     return {"facts": facts, "plan": plan, "figures": judged, "loads": records(results)}
 
 

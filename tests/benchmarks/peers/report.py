@@ -62,17 +62,7 @@ def lines(results: Results, harbor: Side, peers: Sequence[Side]) -> list[Line]:
 
 def document(facts: dict[str, str], found: Sequence[Figure], table: Sequence[Line]) -> Any:
     """All of it, for a JSON file."""
-    judged = [
-        {
-            "measure": figure.measure,
-            "value": figure.value,
-            "unit": figure.unit,
-            "spread": figure.spread,
-            "bound": figure.bound and figure.bound.said(figure.unit),
-            "holds": figure.holds,
-        }
-        for figure in found
-    ]
+    judged = [figure.document() for figure in found]
     return {"facts": facts, "figures": judged, "servers": [asdict(line) for line in table]}
 
 
