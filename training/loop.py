@@ -8,8 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from training.balance.equal import EqualWeights
-from training.balance.uncertainty import UncertaintyWeights
+from training.balance.balancer import Balancer
 from training.config import RunConfig
 from training.data.dataset import Dataset
 from training.evaluate import Measures, macro_f1, measure_all, predict, predict_frozen
@@ -60,7 +59,7 @@ class Loop:
 
     config: RunConfig
     network: Network
-    balancer: EqualWeights | UncertaintyWeights
+    balancer: Balancer
     optimizer: torch.optim.Optimizer
     sampler: ComposedSampler
     class_weights: dict[str, Tensor]
@@ -199,15 +198,6 @@ class Loop:
         save_state(
             self.directory / STATE, self.network, self.balancer, self.optimizer, self.progress
         )
-
-
-def build_balancer(
-    config: RunConfig, tasks: tuple[str, ...], total_steps: int
-) -> EqualWeights | UncertaintyWeights:
-    """The balancer that a configuration names; its wait is at most a tenth of the run."""
-    if config.balance.method == "equal":
-        return EqualWeights()
-    return UncertaintyWeights(tasks, min(config.balance.equal_steps, total_steps // 10))
 
 
 def build_optimizer(config: RunConfig, network: Network, balancer: nn.Module) -> torch.optim.AdamW:

@@ -9,11 +9,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from service.contract.tokens import Tokenizer
+from training.balance.build import build_balancer
 from training.config import RunConfig, dump_config, read_config
 from training.data.dataset import Dataset
 from training.errors import CheckpointError, ConfigError, TrainingError
 from training.listener import Listener
-from training.loop import BEST, STATE, Loop, Plan, build_balancer, build_optimizer
+from training.loop import BEST, STATE, Loop, Plan, build_optimizer
 from training.losses import class_weights
 from training.model.encoder import Encoder, load_encoder
 from training.model.network import Network, build_network

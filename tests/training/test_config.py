@@ -11,8 +11,8 @@ from training.errors import ConfigError
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"epoch": 3}, "epoch: Extra inputs"),
-        ({"optimizer": {"lr": 1}}, r"optimizer\.lr: Extra inputs"),
+        ({"epoch": 3}, "epoch: there is no such key; allowed: tasks"),
+        ({"optimizer": {"lr": 1}}, r"optimizer\.lr: there is no such key; allowed: encoder_rate"),
         ({"model": {"pooling": "max"}}, r"model\.pooling: Input should be 'cls' or 'mean'"),
         ({"data": {"test": 0.2}}, "must add up to 1"),
         ({"stop": {"metric": "speed"}}, "one of macro_f1, category, urgency, queue"),

@@ -66,11 +66,19 @@ def test_a_rare_class_does_not_own_the_gradient() -> None:
     assert float(weights[1]) <= 10.0
 
 
+def whole(balancer: UncertaintyWeights, losses: dict[str, torch.Tensor], step: int) -> torch.Tensor:
+    """What a step's gradient is taken of."""
+    penalty = balancer.penalty(tuple(losses), step)
+    assert penalty is not None
+    return balancer(losses, step) + penalty
+
+
 def test_learned_weights_wait_for_their_step() -> None:
     balancer = UncertaintyWeights(("a", "b"), equal_steps=10)
     losses = {"a": torch.tensor(2.0), "b": torch.tensor(3.0)}
     assert float(balancer(losses, 9).detach()) == 5.0
-    balancer(losses, 10).backward()
+    assert balancer.penalty(("a", "b"), 9) is None
+    whole(balancer, losses, 10).backward()
     slope = balancer.log_variances["a"].grad
     assert slope is not None
     # d/ds [exp(-s) * 2 + s / 2] at 0: a loss above one half asks for less weight.
@@ -101,7 +109,7 @@ def test_a_gradient_that_is_not_finite_is_refused(value: float) -> None:
 def test_a_learned_weight_beyond_its_limit_finds_the_way_back(start: float, loss: float) -> None:
     balancer = UncertaintyWeights(("a",), equal_steps=0)
     balancer.log_variances["a"].data.fill_(start)
-    balancer({"a": torch.tensor(loss)}, 0).backward()
+    whole(balancer, {"a": torch.tensor(loss)}, 0).backward()
     slope = balancer.log_variances["a"].grad
     assert slope is not None
     # The step goes against the slope: back towards 0.

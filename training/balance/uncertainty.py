@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from training.attributes import attribute
-from training.balance.equal import sum_of
+from training.balance.balancer import Balancer, sum_of
 
 LIMIT = 3.0
 """The log variances stay within +-3: unclamped they drift to minus infinity as a loss reaches
@@ -12,7 +12,7 @@ zero.
 """
 
 
-class UncertaintyWeights(nn.Module):
+class UncertaintyWeights(Balancer):
     """Sum over tasks of exp(-s) * loss + s / 2, with one learned log variance s a task.
 
     Deviations: plain equal weights for the first `equal_steps`; s is put back to +-LIMIT where a
@@ -32,15 +32,20 @@ class UncertaintyWeights(nn.Module):
         """losses: scalars of the tasks with a label in this batch. step: counted from 0."""
         if step < self.equal_steps:
             return sum_of(losses)
-        return sum_of({task: self._term(task, loss) for task, loss in losses.items()})
+        return sum_of({task: self._weight(task) * loss for task, loss in losses.items()})
+
+    def penalty(self, tasks: tuple[str, ...], step: int) -> Tensor | None:
+        """The sum of s / 2; None while the weights wait."""
+        if step < self.equal_steps:
+            return None
+        return sum_of({task: self._bounded(task) / 2.0 for task in tasks})
 
     def weights(self) -> dict[str, float]:
         """The weight exp(-s) that each task has now."""
-        return {task: float(torch.exp(-self._bounded(task).detach())) for task in self.tasks}
+        return {task: float(self._weight(task).detach()) for task in self.tasks}
 
-    def _term(self, task: str, loss: Tensor) -> Tensor:
-        log_variance = self._bounded(task)
-        return torch.exp(-log_variance) * loss + log_variance / 2.0
+    def _weight(self, task: str) -> Tensor:
+        return torch.exp(-self._bounded(task))
 
     def _bounded(self, task: str) -> Tensor:
         log_variance: Tensor = self.log_variances[attribute(task)]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from service.contract.tasks import Task
 from training.attributes import attribute
 from training.config import ModelConfig
-from training.model.sharing.hard import HardSharing
+from training.model.sharing.build import build_trunk
 from training.model.sharing.trunk import Trunk
 
 
@@ -47,9 +47,9 @@ class Network(nn.Module):
 def build_network(
     encoder: nn.Module, width: int, tasks: tuple[Task, ...], model: ModelConfig
 ) -> Network:
-    """The network of a run: hard sharing and one head a task."""
+    """The network of a run: its sharing scheme and one head a task. Raises ConfigError."""
     names = tuple(task.name for task in tasks)
-    return Network(HardSharing(encoder, names, model.pooling), tasks, width, model)
+    return Network(build_trunk(encoder, width, names, model), tasks, width, model)
 
 
 def head(kind: Literal["linear", "gelu"], width: int, classes: int, dropout: float) -> nn.Module:

@@ -1,0 +1,1 @@
+"""Diagnostics: what a run watches of itself, and what it says of it."""
