@@ -41,6 +41,7 @@ _BROKEN = (ContractError, SafetensorError, OSError, RuntimeError, ValueError, Ke
 class Facts(BaseModel):
     """Everything of a checkpoint but weights, configuration and tokenizer.
 
+    tasks: those with a head here. unexported: those that were trained beside them, without one.
     quality: per task, the calibrated measures on the test split. metrics: the run's whole report.
     offsets: per task, what turns logits that were trained with class weights back to the desk's own
     label shares (C,). scope_method: what its scope score is, None where it has none.
@@ -49,6 +50,7 @@ class Facts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tasks: tuple[Task, ...]
+    unexported: tuple[Task, ...] = ()
     encoder: str
     encoder_config: dict[str, Any]
     width: int
@@ -59,6 +61,11 @@ class Facts(BaseModel):
     code_fingerprint: str
     offsets: dict[str, tuple[float, ...]] = {}
     scope_method: Literal["mahalanobis", "energy"] | None = None
+
+    @property
+    def trained(self) -> tuple[Task, ...]:
+        """All that were trained, for a trunk that has a part for each."""
+        return (*self.tasks, *self.unexported)
 
 
 @dataclass(frozen=True)
@@ -163,6 +170,7 @@ def _network(facts: Facts, config: RunConfig, weights: Path) -> Network:
     # The random initial weights are overwritten; the caller's random state must not notice.
     with torch.random.fork_rng():
         encoder = rebuild_encoder(facts.encoder_config)
-    network = build_network(encoder, facts.width, facts.tasks, config.model)
+    network = build_network(encoder, facts.width, facts.trained, config.model, config.losses)
+    network.keep(config.exported)
     network.load_state_dict(load_file(weights))
     return network.eval()

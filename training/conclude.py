@@ -23,7 +23,7 @@ from training.checkpoint import Facts, save
 from training.config import RunConfig, read_config
 from training.data.split import label_shares
 from training.errors import ConfigError
-from training.evaluate import predict_all
+from training.evaluate import measure, predict, predict_all
 from training.fingerprint import code_fingerprint
 from training.listener import Listener
 from training.losses import class_weights
@@ -42,14 +42,19 @@ def conclude(trained: Trained, directory: Path, listener: Listener) -> dict[str,
     """Calibrates, measures beside the baselines, and writes checkpoint and report; returns the
     report.
     """
+    aside = _aside(trained, listener)
+    trained.network.keep(trained.config.exported)
     scope = _scope(trained, listener)
     kept = {
         split: _predict(trained, scope, split, bar, listener)
         for split, bar in (("calibration", "calibrating"), ("test", "testing"))
     }
-    offsets = {task.name: _offset(trained, task) for task in trained.desk.tasks}
-    selected = calibrate(trained.desk.tasks, kept["calibration"], offsets, listener)
+    tasks = trained.network.tasks
+    offsets = {task.name: _offset(trained, task) for task in tasks}
+    selected = calibrate(tasks, kept["calibration"], offsets, listener)
     report = _report(trained, selected, kept["test"], listener)
+    if aside:
+        report["unexported"] = aside
     save(
         directory / CHECKPOINT,
         # The encoder's name, not its path: a checkpoint holds nothing of the machine.
@@ -100,6 +105,22 @@ def calibrate(
     return found
 
 
+def _aside(trained: Trained, listener: Listener) -> dict[str, Measures]:
+    """The test split's measures of the tasks that get no head, before their heads are dropped."""
+    tasks = _unexported(trained)
+    if not tasks:
+        return {}
+    listener.say(f"not exported: {', '.join(task.name for task in tasks)}")
+    test = trained.datasets["test"]
+    logits = predict(trained.network, test, trained.arithmetic.device)
+    return {task.name: measure(task, logits[task.name], test.labels(task.name)) for task in tasks}
+
+
+def _unexported(trained: Trained) -> tuple[Task, ...]:
+    kept = trained.config.exported
+    return tuple(task for task in trained.desk.tasks if task.name not in kept)
+
+
 def _scope(trained: Trained, listener: Listener) -> Mahalanobis:
     """What tells strange tickets, fitted on those of training."""
     training = trained.datasets["train"]
@@ -137,7 +158,7 @@ def _report(
     listener.say("training the baselines: majority, TF-IDF and logistic regression")
     tasks = {
         task.name: _task_report(trained, task, bag, test, selected[task.name])
-        for task in desk.tasks
+        for task in trained.network.tasks
     }
     return {
         "tasks": tasks,
@@ -183,7 +204,8 @@ def _facts(
     trained: Trained, selected: Mapping[str, Selected], offsets: Offsets, report: dict[str, Any]
 ) -> Facts:
     return Facts(
-        tasks=trained.desk.tasks,
+        tasks=trained.network.tasks,
+        unexported=_unexported(trained),
         encoder=trained.encoder.name,
         encoder_config=trained.encoder.saved_config(),
         width=trained.encoder.width,

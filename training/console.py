@@ -14,8 +14,8 @@ from rich.progress import (
 from rich.table import Table
 
 from training.evaluate import Measures
+from training.journal import BAR
 from training.listener import Listener
-from training.loop import BAR
 
 MEASURES = {
     "accuracy": "accuracy",
@@ -29,6 +29,15 @@ ROWS = {
     "tfidf": "TF-IDF + logistic regression",
     "majority": "majority",
 }
+
+
+SILENT = Listener(
+    say=lambda _: None,
+    progress=lambda _name, _done, _total: None,
+    step=lambda _step, _losses: None,
+    epoch=lambda _epoch, _measures, _metric: None,
+)
+"""Tells nobody."""
 
 
 class Watch:

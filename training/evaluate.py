@@ -17,6 +17,7 @@ from training.calibration.measures import measures
 from training.data.dataset import Dataset
 from training.frozen import FrozenFeatures
 from training.model.network import Network
+from training.parallel import ALONE, Processes
 from training.predictions import Predictions
 
 FloatArray = NDArray[np.floating]
@@ -28,24 +29,37 @@ def predict(
     dataset: Dataset,
     device: torch.device,
     on_progress: Callable[[int], None] = lambda _: None,
+    processes: Processes = ALONE,
 ) -> dict[str, FloatArray]:
     """Raw logits (N, C) per task, float32, in the order of the data set; the network is left in
-    evaluation mode.
+    evaluation mode. processes: each does its part of the batches, and all get all.
     """
     network.eval()
     logits = {
         task.name: np.zeros((len(dataset), task.classes), dtype=np.float32)
-        for task in dataset.tasks
+        for task in network.tasks
     }
     done = 0
     with torch.inference_mode():
-        for positions in dataset.by_length():
-            batch = dataset.batch(positions).to(device)
-            for name, logits_BC in network(batch.ids, batch.mask).items():
-                logits[name][positions] = logits_BC.float().cpu().numpy()
+        for number, positions in enumerate(dataset.by_length()):
+            if processes.deals(number):
+                batch = dataset.batch(positions).to(device)
+                for name, logits_BC in network(batch.ids, batch.mask).items():
+                    logits[name][positions] = logits_BC.float().cpu().numpy()
             done += len(positions)
             on_progress(done)
-    return logits
+    return _together(logits, device, processes)
+
+
+def _together(
+    logits: dict[str, FloatArray], device: torch.device, processes: Processes
+) -> dict[str, FloatArray]:
+    """Every process holds zeros where another did the work."""
+    if processes.count == 1:
+        return logits
+    whole = {task: torch.from_numpy(part).to(device) for task, part in logits.items()}
+    processes.sum(list(whole.values()))
+    return {task: one.cpu().numpy() for task, one in whole.items()}
 
 
 def predict_all(
@@ -62,7 +76,7 @@ def predict_all(
     """
     network.eval()
     scope = scope.to(device).eval()
-    tasks, tickets = dataset.tasks, len(dataset)
+    tasks, tickets = network.tasks, len(dataset)
     logits = {task.name: np.zeros((tickets, task.classes), dtype=np.float32) for task in tasks}
     scope_N = np.zeros(tickets, dtype=np.float32)
     done = 0

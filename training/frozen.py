@@ -16,6 +16,7 @@ from torch import Tensor
 
 from training.data.dataset import Dataset
 from training.model.network import Network
+from training.parallel import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,12 @@ def freeze_features(
     dataset: Dataset,
     device: torch.device,
     on_progress: Callable[[int], None] = lambda _: None,
+    processes: Processes = ALONE,
 ) -> FrozenFeatures:
     """Runs every ticket through the trunk, in order of length whatever the epoch or the batch.
 
-    on_progress: called with the number of tickets done.
+    on_progress: called with the number of tickets done. processes: each does its part of the
+    batches, and all get all.
 
     In float32 like every evaluation. The order decides the last bits of a float: a resumed run
     must find the same ones.
@@ -48,12 +51,22 @@ def freeze_features(
     stores: dict[str, Tensor] = {}
     done = 0
     with torch.inference_mode(False), torch.no_grad():
-        for positions in dataset.by_length():
-            batch = dataset.batch(positions).to(device)
-            _put(stores, network.trunk(batch.ids, batch.mask), positions, len(dataset))
+        for number, positions in enumerate(dataset.by_length()):
+            # The first is everybody's: it tells what there is to store.
+            if number == 0 or processes.deals(number):
+                batch = dataset.batch(positions).to(device)
+                _put(stores, network.trunk(batch.ids, batch.mask), positions, len(dataset))
+            if number == 0 and not processes.leads:
+                _clear(stores)
             done += len(positions)
             on_progress(done)
+    processes.sum(list({id(one): one for one in stores.values()}.values()))
     return FrozenFeatures(stores)
+
+
+def _clear(stores: dict[str, Tensor]) -> None:
+    for store in stores.values():
+        store.zero_()
 
 
 def _put(

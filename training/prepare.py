@@ -78,7 +78,10 @@ def prepare(config: RunConfig, directory: Path, listener: Listener) -> Desk:
 def _read(config: RunConfig, data: Path, directory: Path, listener: Listener) -> Table:
     wanted = [Wanted(name, task.labels) for name, task in config.tasks.items()]
     limit, path = config.data.max_reject_share, directory / REJECTS
-    table, rejects = read_table(data, wanted, max_reject_share=limit, rejects_path=path)
+    votes = {name: task.votes for name, task in config.tasks.items() if task.votes}
+    table, rejects = read_table(
+        data, wanted, max_reject_share=limit, rejects_path=path, votes=votes
+    )
     total = rejects.total_rows
     listener.say(f"{data.name}: {len(table)} tickets of {total} rows; {REJECTS} lists the rest")
     for line in rejects.summary().splitlines():
@@ -119,7 +122,8 @@ def _check_coverage(tasks: tuple[Task, ...], rows: dict[str, tuple[Row, ...]]) -
 def _split(config: RunConfig, table: Table, groups: dict[str, str]) -> dict[str, str]:
     if config.data.split == "time":
         return split_by_time(table, config.data.shares, groups)
-    return split_by_group(table, config.data.shares, config.data.split_seed, groups)
+    data = config.data
+    return split_by_group(table, data.shares, data.split_seed, groups, data.fold)
 
 
 def _read_origin(directory: Path) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """A configuration and a file of tickets come in; a run directory with the best weights goes out."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,23 @@ from service.contract.tokens import Tokenizer
 from training.balance.build import build_balancer
 from training.config import RunConfig, dump_config, read_config
 from training.data.dataset import Dataset
-from training.errors import CheckpointError, ConfigError, TrainingError
+from training.diagnostics.alerts import Watch
+from training.errors import CheckpointError, TrainingError
+from training.journal import Journal, label_counts
 from training.listener import Listener
-from training.loop import BEST, STATE, Loop, Plan, build_optimizer
-from training.losses import class_weights
-from training.model.encoder import Encoder, load_encoder
+from training.loop import BEST, STATE, Loop
+from training.model.encoder import Encoder
 from training.model.network import Network, build_network
+from training.objectives.build import build_objectives
+from training.optimizer import build_optimizer
+from training.parallel import ALONE, Processes
+from training.parts import Parts
 from training.precision import Arithmetic, choose
-from training.prepare import Desk, note_origin, prepare
-from training.record import Record, rewind
-from training.sampling import ComposedSampler, composition
+from training.prepare import ORIGIN, Desk, note_origin, prepare
+from training.record import Record, read_events, rewind
+from training.start import begin_encoder
 from training.state import Progress, load_state
+from training.step.gradients import Gradients
 
 EVENTS, CONFIG = "events.jsonl", "config.yaml"
 
@@ -57,24 +64,32 @@ def start(config: RunConfig, data: Path, directory: Path) -> None:
         raise TrainingError(f"{directory} cannot hold a run: {error.strerror}") from error
 
 
-def train(directory: Path, listener: Listener) -> Trained:
+def train(directory: Path, listener: Listener, processes: Processes = ALONE) -> Trained:
     """Runs, or goes on with, the run of a directory, up to its best weights.
 
-    Raises TrainingError.
+    processes: of which the one that leads writes the directory. Raises TrainingError.
     """
     config = read_config(directory / CONFIG)
     arithmetic = choose(config.precision)
     listener.say(f"computing on {arithmetic.device} in {arithmetic.precision}: {arithmetic.reason}")
-    desk = prepare(config, directory, listener)
+    desk = _prepare(config, directory, listener, processes)
     torch.manual_seed(config.seed)
-    encoder = load_encoder(config.model.encoder, config.model.layers)
-    _check_limit(config, encoder)
+    encoder = begin_encoder(config)
     tokenizer = Tokenizer(encoder.tokenizer, config.model.token_limit)
     datasets = desk.encode(tokenizer)
-    network = build_network(encoder.module, encoder.width, desk.tasks, config.model)
-    progress = _fit(config, directory, network, desk, datasets, arithmetic, listener)
+    network = build_network(encoder.module, encoder.width, desk.tasks, config.model, config.losses)
+    run = Parts(config, directory, network, desk, datasets, tokenizer, arithmetic, processes)
+    progress = _fit(run, encoder.width, listener)
+    processes.wait()
     _load_best(network, directory)
     return Trained(network, encoder, tokenizer, desk, datasets, config, arithmetic, progress)
+
+
+def _prepare(config: RunConfig, directory: Path, listener: Listener, processes: Processes) -> Desk:
+    with processes.own(directory) as place:
+        if not processes.leads:
+            shutil.copy(directory / ORIGIN, place / ORIGIN)
+        return prepare(config, place, listener)
 
 
 def _load_best(network: Network, directory: Path) -> None:
@@ -85,95 +100,65 @@ def _load_best(network: Network, directory: Path) -> None:
         raise CheckpointError(f"{BEST} is not the best epoch of this run: {reason}") from error
 
 
-def _fit(
-    config: RunConfig,
-    directory: Path,
-    network: Network,
-    desk: Desk,
-    datasets: dict[str, Dataset],
-    arithmetic: Arithmetic,
-    listener: Listener,
-) -> Progress:
-    names = tuple(task.name for task in desk.tasks)
-    training = datasets["train"]
-    plan = _plan(config, training)
-    network.to(arithmetic.device)
-    balancer = build_balancer(config, names, plan.total).to(arithmetic.device)
-    optimizer = build_optimizer(config, network, balancer)
-    progress = _resume(directory, network, balancer, optimizer)
-    counts = composition(config.batch.composition, names, config.batch.size)
-    record = Record(directory / EVENTS)
-    loop = Loop(
-        config=config,
-        network=network,
-        balancer=balancer,
-        optimizer=optimizer,
-        sampler=ComposedSampler(training, counts, config.seed, config.batch.length_window_steps),
-        class_weights=_class_weights(config, training, arithmetic.device),
-        validation=datasets["validation"],
-        plan=plan,
-        arithmetic=arithmetic,
-        record=record,
-        directory=directory,
-        progress=progress,
-        listener=listener,
-    )
+def _fit(run: Parts, width: int, listener: Listener) -> Progress:
+    plan = run.plan
+    run.network.to(run.arithmetic.device)
+    balancer = build_balancer(run.config, run.names, plan.total).to(run.arithmetic.device)
+    objectives = build_objectives(run, width, listener)
+    gradients = run.gradients(balancer, objectives)
+    optimizer = build_optimizer(run.config, run.network, balancer, objectives)
+    progress, watch = _resume(run, gradients, optimizer)
+    record = Record(run.directory / EVENTS) if run.processes.leads else None
+    journal = Journal(record, listener, plan, watch)
     try:
-        record.write("start", **_facts(desk, plan, arithmetic, counts, progress))
-        loop.run()
+        if record is not None:
+            record.write("start", **_facts(run, gradients, progress))
+        Loop(
+            config=run.config,
+            gradients=gradients,
+            optimizer=optimizer,
+            sampler=run.sampler,
+            validation=run.datasets["validation"],
+            plan=plan,
+            directory=run.directory,
+            progress=progress,
+            journal=journal,
+        ).run()
     finally:
-        record.close()
+        if record is not None:
+            record.close()
     return progress
 
 
-def _class_weights(
-    config: RunConfig, training: Dataset, device: torch.device
-) -> dict[str, torch.Tensor]:
-    kind = config.class_weights
-    return {
-        task.name: class_weights(training, task.name, task.classes, kind).to(device)
-        for task in training.tasks
-    }
-
-
-def _facts(
-    desk: Desk,
-    plan: Plan,
-    arithmetic: Arithmetic,
-    counts: dict[str, int],
-    progress: Progress,
-) -> dict[str, Any]:
+def _facts(run: Parts, gradients: Gradients, progress: Progress) -> dict[str, Any]:
     return {
         "first_step": progress.step,
-        "steps": plan.total,
-        "steps_per_epoch": plan.steps_per_epoch,
-        "device": str(arithmetic.device),
-        "precision": arithmetic.precision,
-        "composition": counts,
-        "data_fingerprint": desk.table.fingerprint,
-        "tickets": {name: len(rows) for name, rows in desk.rows.items()},
+        "steps": run.plan.total,
+        "steps_per_epoch": run.plan.steps_per_epoch,
+        "device": str(run.arithmetic.device),
+        "precision": run.arithmetic.precision,
+        "processes": run.processes.count,
+        "composition": run.sampler.drawn(0),
+        "parameters": sum(one.numel() for one in run.network.parameters()),
+        "learning": sum(one.numel() for one in gradients.parameters),
+        "passes": run.network.trunk.passes,
+        "data_fingerprint": run.desk.table.fingerprint,
+        "tickets": {name: len(rows) for name, rows in run.desk.rows.items()},
     }
-
-
-def _plan(config: RunConfig, training: Dataset) -> Plan:
-    labelled = int((training.labels_NT >= 0).any(axis=1).sum())
-    return Plan(max(1, -(-labelled // config.batch.size)), config.epochs, config.frozen_epochs)
 
 
 def _resume(
-    directory: Path, network: Network, balancer: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> Progress:
-    if not (directory / STATE).exists():
-        (directory / EVENTS).unlink(missing_ok=True)
-        return Progress()
-    progress = load_state(directory / STATE, network, balancer, optimizer)
-    rewind(directory / EVENTS, progress.step)
-    return progress
-
-
-def _check_limit(config: RunConfig, encoder: Encoder) -> None:
-    if encoder.positions is not None and config.model.token_limit > encoder.positions:
-        raise ConfigError(
-            f"model.token_limit must be at most {encoder.positions}, the positions of "
-            f"{encoder.name}, found {config.model.token_limit}"
-        )
+    run: Parts, gradients: Gradients, optimizer: torch.optim.Optimizer
+) -> tuple[Progress, Watch]:
+    watch = Watch(label_counts(run.datasets["validation"]))
+    events, state = run.directory / EVENTS, run.directory / STATE
+    if not state.exists():
+        if run.processes.leads:
+            events.unlink(missing_ok=True)
+        return Progress(), watch
+    progress = load_state(state, gradients.modules, optimizer)
+    run.processes.wait()
+    if run.processes.leads:
+        rewind(events, progress.step)
+        watch.recall(read_events(events))
+    return progress, watch

@@ -4,6 +4,7 @@ same bits.
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from training.errors import CheckpointError
 @dataclass
 class Progress:
     """Where a run stands. step: the next one, counted from 0. best: the best validation metric so
-    far.
+    far. losses: of the epoch that is under way, by task: their sum and how many steps had one.
     """
 
     step: int = 0
@@ -28,38 +29,48 @@ class Progress:
     bad_epochs: int = 0
     stopped: bool = False
     scaler: dict[str, Any] = field(default_factory=dict)
+    losses: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, losses: Mapping[str, float]) -> None:
+        """A step's loss of each task that had a label in it."""
+        for task, loss in losses.items():
+            total, steps = self.losses.get(task, [0.0, 0.0])
+            self.losses[task] = [total + loss, steps + 1.0]
+
+    def take_losses(self) -> dict[str, float]:
+        """The mean of each task over the epoch, which is then over."""
+        means = {task: total / steps for task, (total, steps) in self.losses.items()}
+        self.losses = {}
+        return means
 
 
 def save_state(
     path: Path,
-    network: nn.Module,
-    balancer: nn.Module,
+    modules: Mapping[str, nn.Module],
     optimizer: torch.optim.Optimizer,
     progress: Progress,
 ) -> None:
     """Writes the file beside its place and renames it there, so that a kill leaves the old one or
-    the new one.
+    the new one. modules: by the prefix that their tensors get.
     """
-    tensors = {
-        **_prefixed("network", network.state_dict()),
-        **_prefixed("balancer", balancer.state_dict()),
-        **_optimizer_tensors(optimizer),
-    }
+    tensors = _optimizer_tensors(optimizer)
+    for prefix, module in modules.items():
+        tensors |= _prefixed(prefix, module.state_dict())
     fresh = path.with_suffix(".tmp")
     save_file(tensors, fresh, metadata={"progress": json.dumps(asdict(progress))})
     os.replace(fresh, path)
 
 
 def load_state(
-    path: Path, network: nn.Module, balancer: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> Progress:
-    """Restores all three in place and returns where the run stands. Raises CheckpointError."""
+    """Restores all of them in place and returns where the run stands. Raises CheckpointError."""
     try:
         with safe_open(path, framework="pt") as stored:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
             progress = Progress(**json.loads(stored.metadata()["progress"]))
-        network.load_state_dict(_without_prefix("network", tensors))
-        balancer.load_state_dict(_without_prefix("balancer", tensors))
+        for prefix, module in modules.items():
+            module.load_state_dict(_without_prefix(prefix, tensors))
         _restore_optimizer(optimizer, _without_prefix("optimizer", tensors))
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0]

@@ -10,9 +10,10 @@ from service.contract.tasks import Task
 from service.contract.tokens import Tokens
 from training.balance.equal import EqualWeights
 from training.balance.uncertainty import LIMIT, UncertaintyWeights
-from training.data.dataset import UNLABELLED, Dataset
+from training.data.dataset import UNLABELLED, Batch, Dataset
 from training.errors import GradientError, LossError
-from training.losses import check_finite, check_gradient, class_weights, task_losses
+from training.loss.cross_entropy import CrossEntropy
+from training.losses import Losses, check_finite, check_gradient, class_weights
 
 TASKS = (Task(name="a", labels=("x", "y", "z")), Task(name="b", labels=("u", "v")))
 
@@ -23,6 +24,19 @@ def dataset(labels_NT: list[list[int]]) -> Dataset:
     return Dataset(ids, tokens, np.array(labels_NT), TASKS, 0)
 
 
+def parts(
+    logits: dict[str, torch.Tensor],
+    labels: dict[str, torch.Tensor],
+    weights: dict[str, torch.Tensor],
+) -> dict[str, torch.Tensor]:
+    """The losses of a step of one pass."""
+    table = torch.stack(list(labels.values()), dim=1)
+    losses = Losses({task: CrossEntropy(weights[task]) for task in labels}, torch.device("cpu"))
+    found = losses.weights(dataset(table.tolist()), np.arange(len(table)))
+    empty = torch.zeros(len(table), 1, dtype=torch.int64)
+    return losses.parts(logits, Batch(empty, empty, labels), found)
+
+
 def gradient(labels: dict[str, torch.Tensor], rows: slice) -> torch.Tensor:
     torch.manual_seed(0)
     shared = torch.nn.Linear(4, 4)
@@ -30,7 +44,7 @@ def gradient(labels: dict[str, torch.Tensor], rows: slice) -> torch.Tensor:
     features = shared(torch.randn(6, 4)[rows])
     logits = {name: layer(features) for name, layer in heads.items()}
     weights = {"a": torch.ones(3), "b": torch.ones(2)}
-    losses = task_losses(logits, {name: label[rows] for name, label in labels.items()}, weights)
+    losses = parts(logits, {name: label[rows] for name, label in labels.items()}, weights)
     EqualWeights()(losses, 0).backward()
     assert shared.weight.grad is not None
     return shared.weight.grad
@@ -47,7 +61,7 @@ def test_unlabelled_tickets_add_exactly_zero_gradient() -> None:
 def test_a_task_without_a_label_in_the_batch_is_left_out() -> None:
     labels = {"a": torch.tensor([0, 1]), "b": torch.full((2,), UNLABELLED)}
     logits = {"a": torch.zeros(2, 3), "b": torch.zeros(2, 2)}
-    found = task_losses(logits, labels, {"a": torch.ones(3), "b": torch.ones(2)})
+    found = parts(logits, labels, {"a": torch.ones(3), "b": torch.ones(2)})
     assert set(found) == {"a"}
     assert float(found["a"]) == pytest.approx(np.log(3))
 

@@ -13,15 +13,14 @@ from training.config.model import ModelConfig
 from training.config.objectives import DiagnosticsConfig, DistillConfig, MaskedConfig
 from training.config.optimizer import OptimizerConfig, StopConfig
 from training.config.section import Count, Section
-from training.config.tasks import TaskConfig
+from training.config.sharing import shares_parameters
+from training.config.tasks import Loss, TaskConfig
 
 _NO_TASKS = frozenset({"id", "subject", "body", "created_at", "source", "macro_f1"})
 """A ticket's own columns, and what `stop.metric` calls the mean: a task of that name would be read
 from the text that it is to be told from, or would be taken for the mean.
 """
 _REFERENCE = {name: TaskConfig() for name in ("category", "urgency", "queue")}
-_SEPARATE = frozenset({"soft"})
-"""Schemes without one parameter that two tasks share: there is no gradient to balance."""
 
 
 class RunConfig(Section):
@@ -43,6 +42,11 @@ class RunConfig(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     save_every_steps: Count = 200
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
+
+    @property
+    def losses(self) -> dict[str, Loss]:
+        """The loss of each task, by name."""
+        return {name: task.loss for name, task in self.tasks.items()}
 
     @property
     def exported(self) -> tuple[str, ...]:
@@ -81,14 +85,21 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_stream_is_read_once(self) -> Self:
+        if self.data.stream and any(task.votes for task in self.tasks.values()):
+            raise ValueError("data.stream true does not read tasks.*.votes; allowed: null")
+        if self.data.stream and self.distill.teacher is not None:
+            raise ValueError("data.stream true does not go with distill.teacher; allowed: null")
+        return self
+
+    @model_validator(mode="after")
     def _architecture_and_balance_combine(self) -> Self:
-        scheme, method = self.model.sharing.scheme, self.balance.method
-        whole = getattr(self.model.sharing, "top_layers", None) is None
-        if scheme in _SEPARATE and whole and method in {*GRADIENT_METHODS, "gradnorm"}:
-            allowed = "equal, manual, uncertainty, dwa, random, or sharing with top_layers"
+        sharing, method = self.model.sharing, self.balance.method
+        if not shares_parameters(sharing) and method in {*GRADIENT_METHODS, "gradnorm"}:
             raise ValueError(
-                f"balance.method {method} weighs gradients of shared parameters, and "
-                f"model.sharing {scheme} has none; allowed: {allowed}"
+                f"balance.method {method} weighs gradients of shared parameters, and here "
+                f"model.sharing {sharing.scheme} has none that learn; allowed: "
+                "equal, manual, uncertainty, dwa, random"
             )
         return self
 

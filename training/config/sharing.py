@@ -98,6 +98,13 @@ class PleConfig(Section):
     expert: Count | None = None
 
 
+def shares_parameters(sharing: Section) -> bool:
+    """Whether two tasks have a parameter in common that learns."""
+    if isinstance(sharing, SoftConfig):
+        return sharing.top_layers is not None
+    return getattr(sharing, "trunk", "tuned") == "tuned"
+
+
 def _named(value: Any) -> Any:
     return {"scheme": value} if isinstance(value, str) else value
 

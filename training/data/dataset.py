@@ -4,7 +4,7 @@ Shapes: N tickets, T tasks, B batch, L length.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from service.contract.tasks import Task
 from service.contract.ticket import render
 from service.contract.tokens import Tokenizer, Tokens, pad
 from training.data.table import Row
+from training.data.votes import vote_shares
 
 UNLABELLED = -100
 """The label index of a missing label: PyTorch's cross-entropy ignores it."""
@@ -22,27 +23,37 @@ UNLABELLED = -100
 
 @dataclass(frozen=True)
 class Batch:
-    """ids and mask (B, L) int64; labels per task (B,) int64 with UNLABELLED where there is none."""
+    """ids and mask (B, L) int64; labels per task (B,) int64 with UNLABELLED where there is none.
+
+    votes: of the tasks that have them, (B, C) float32, rows of shares, or of zeros without a vote.
+    """
 
     ids: Tensor
     mask: Tensor
     labels: dict[str, Tensor]
+    votes: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
         labels = {name: label_B.to(device) for name, label_B in self.labels.items()}
-        return Batch(self.ids.to(device), self.mask.to(device), labels)
+        votes = {name: votes_BC.to(device) for name, votes_BC in self.votes.items()}
+        return Batch(self.ids.to(device), self.mask.to(device), labels, votes)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Tokenised tickets. labels_NT: indices into each task's labels, UNLABELLED where missing."""
+    """Tokenised tickets. labels_NT: indices into each task's labels, UNLABELLED where missing.
+
+    votes: of the tasks that have them, (N, C) float32: what share of a ticket's votes each label
+    had, zeros where it has no vote.
+    """
 
     ids: tuple[str, ...]
     tokens: tuple[Tokens, ...]
     labels_NT: NDArray[np.int64]
     tasks: tuple[Task, ...]
     pad_id: int
+    votes: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,8 +69,11 @@ class Dataset:
         return self.labels_NT[:, column]
 
     def labelled(self, task: str) -> NDArray[np.int64]:
-        """Positions of the tickets that carry a label of the task."""
-        return np.flatnonzero(self.labels(task) != UNLABELLED)
+        """Positions of the tickets that carry a label of the task, or votes for one."""
+        known_N = self.labels(task) != UNLABELLED
+        if task in self.votes:
+            known_N = known_N | (self.votes[task].sum(axis=1) > 0)
+        return np.flatnonzero(known_N)
 
     def batch(self, positions: Sequence[int] | NDArray[np.int64]) -> Batch:
         """The tickets at these positions, padded to the longest of them."""
@@ -67,7 +81,8 @@ class Dataset:
         ids_BL, mask_BL = pad([self.tokens[position] for position in chosen], self.pad_id)
         labels_BT = torch.from_numpy(self.labels_NT[chosen])
         labels = {task.name: labels_BT[:, column] for column, task in enumerate(self.tasks)}
-        return Batch(torch.from_numpy(ids_BL), torch.from_numpy(mask_BL), labels)
+        votes = {task: torch.from_numpy(votes_NC[chosen]) for task, votes_NC in self.votes.items()}
+        return Batch(torch.from_numpy(ids_BL), torch.from_numpy(mask_BL), labels, votes)
 
     def by_length(self, budget_tokens: int = 8192) -> Iterator[NDArray[np.int64]]:
         """Positions of every ticket once, in batches of like length within a budget of padded
@@ -93,4 +108,14 @@ def encode_rows(rows: Sequence[Row], tasks: tuple[Task, ...], tokenizer: Tokeniz
                 row.labels.get(task.name, ""), UNLABELLED
             )
     ids = tuple(row.id for row in rows)
-    return Dataset(ids, tuple(tokenizer.encode_batch(texts)), labels_NT, tasks, tokenizer.pad_id)
+    tokens = tuple(tokenizer.encode_batch(texts))
+    return Dataset(ids, tokens, labels_NT, tasks, tokenizer.pad_id, _votes(rows, tasks))
+
+
+def _votes(rows: Sequence[Row], tasks: tuple[Task, ...]) -> dict[str, NDArray[np.float32]]:
+    voted = {task for row in rows for task in row.votes}
+    return {
+        task.name: vote_shares([row.votes.get(task.name, {}) for row in rows], task.labels)
+        for task in tasks
+        if task.name in voted
+    }

@@ -1,5 +1,6 @@
 """Rows in the order of their file come in; rows with unique texts and ids, and findings, go out."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from training.data.formats.record import Record
@@ -14,13 +15,14 @@ class _Entry:
     record: Record
     row: Row
     seen: dict[str, dict[str, list[Record]]] = field(default_factory=dict)
+    votes: dict[str, Counter[str]] = field(default_factory=dict)
 
 
 class Merger:
     """Collects rows; rows with the same normal text become one.
 
     The first row gives id, text, time and source; labels that the rows agree on are kept, and a
-    task on which they disagree is blanked. A later row with a known id and
+    task on which they disagree is blanked; votes are added up. A later row with a known id and
     another text is rejected.
     """
 
@@ -39,6 +41,8 @@ class Merger:
         entry = self._entries.setdefault(key, _Entry(record, row))
         for task, label in row.labels.items():
             entry.seen.setdefault(task, {}).setdefault(label, []).append(record)
+        for task, counts in row.votes.items():
+            entry.votes.setdefault(task, Counter()).update(counts)
         if entry.record is not record:
             message = f"merged into row {entry.record.number}"
             self._note(record, "", "same_text", message, "merged")
@@ -57,7 +61,8 @@ class Merger:
             for record in (record for records in seen.values() for record in records):
                 message = f"rows with this text carry {len(seen)} different labels"
                 self._note(record, task, "conflict", message, "blanked")
-        return replace(entry.row, labels=labels)
+        votes = {task: dict(counts) for task, counts in entry.votes.items()}
+        return replace(entry.row, labels=labels, votes=votes)
 
     def _note(self, record: Record, column: str, rule: str, message: str, action: Action) -> None:
         self._items.append(Reject(record.number, record.line, column, rule, message, action))

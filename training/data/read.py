@@ -8,6 +8,7 @@ an `id` column, or where it is empty, an id is made from the text.
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from service.contract.tasks import Task
 from training.data.formats.csv_file import read_csv
@@ -37,16 +38,17 @@ def read_table(
     *,
     max_reject_share: float = 0.05,
     rejects_path: Path | None = None,
+    votes: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Table, Rejects]:
-    """Reads the tickets and the tasks' labels.
+    """Reads the tickets and the tasks' labels. votes: task to the column with its votes.
 
     A bad row is left out, counted and listed; `rejects_path` is written before anything is raised
     for it. Raises DataError (a file that cannot be read), UnknownColumn, TooManyRejects.
     """
     found = _open(path)
-    _check_columns(path, found.columns, tasks)
+    _check_columns(path, found.columns, tasks, votes)
     allowed = {task.name: None if task.labels is None else set(task.labels) for task in tasks}
-    table, rejects = _collect(found, allowed)
+    table, rejects = _collect(found, allowed, votes)
     if rejects_path is not None:
         write_rejects(rejects_path, rejects.items)
     rejects.check(max_reject_share)
@@ -86,22 +88,30 @@ def _open(path: Path) -> Records:
     return reader(path)
 
 
-def _check_columns(path: Path, columns: Collection[str], tasks: Sequence[TaskSpec]) -> None:
+def _check_columns(
+    path: Path,
+    columns: Collection[str],
+    tasks: Sequence[TaskSpec],
+    votes: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     if not {"subject", "body"} & set(columns):
         raise UnknownColumn(f"{path.name} has neither a subject nor a body column", "body")
     for task in tasks:
         if task.name not in columns:
             raise UnknownColumn(f"{path.name} has no column for the task {task.name}", task.name)
+    for name, column in votes.items():
+        if column not in columns:
+            raise UnknownColumn(f"{path.name} has no column for the votes of task {name}", column)
 
 
 def _collect(
-    found: Records, allowed: Mapping[str, Collection[str] | None]
+    found: Records, allowed: Mapping[str, Collection[str] | None], votes: Mapping[str, str]
 ) -> tuple[Table, Rejects]:
     merger, broken, total, made_ids = Merger(), list[Reject](), 0, 0
     for record in found.records:
         total += 1
         try:
-            row = to_row(record, allowed)
+            row = to_row(record, allowed, votes)
         except BrokenRule as rule:
             broken.append(_reject(record, rule))
             continue

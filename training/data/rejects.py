@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from training.data.votes import VOTES_RULE
 from training.errors import TooManyRejects
 
 Action = Literal["rejected", "blanked", "merged"]
@@ -22,6 +23,7 @@ RULES: Mapping[str, str] = {
     "empty_text": "subject and body are not both empty",
     "label": "a label has 1 to 64 characters and no control characters",
     "unknown_label": "a label is one of those that the run lists for its task",
+    "votes": VOTES_RULE,
     "created_at": "created_at is an ISO 8601 date or time",
     "conflict": "rows with the same text carry the same label for a task",
     "same_text": "a text stands on one row",

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Protocol
 
 from training.data.formats.record import Fault, Record
 from training.data.table import Row, text_key
+from training.data.votes import BrokenVotes, majority, parse_votes
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -33,23 +36,30 @@ class BrokenRule(Exception):
         self.fault = Fault(column, rule, message)
 
 
-def to_row(record: Record, tasks: Mapping[str, Collection[str] | None]) -> Row:
+def to_row(
+    record: Record,
+    tasks: Mapping[str, Collection[str] | None],
+    votes: Mapping[str, str] = MappingProxyType({}),
+) -> Row:
     """The record as a row; without an id it gets one made from its text.
 
-    tasks: name to the labels allowed, None for any. Raises BrokenRule.
+    tasks: name to the labels allowed, None for any. votes: task to the column with its votes; a
+    task that has votes and no label gets the label that most of them are for. Raises BrokenRule.
     """
-    wanted = ("id", "subject", "body", "created_at", "source", *tasks)
+    wanted = ("id", "subject", "body", "created_at", "source", *tasks, *votes.values())
     for fault in (record.fault, *map(record.faults.get, wanted)):
         if fault:
             raise BrokenRule(fault.column, fault.rule, fault.message)
     fields = {column: _decoded(column, record.fields.get(column, "")) for column in wanted}
+    found = {task: _votes(column, fields[column]) for task, column in votes.items()}
     row = Row(
         id=fields["id"].strip(),
         subject=_line_ends(fields["subject"]),
         body=_line_ends(fields["body"]),
-        labels=_labels(fields, tasks),
+        labels=_labels(fields, tasks, found),
         created_at=_time(fields["created_at"].strip()),
         source=fields["source"].strip(),
+        votes={task: counts for task, counts in found.items() if counts},
     )
     return _with_id(row)
 
@@ -66,7 +76,7 @@ def _with_id(row: Row) -> Row:
         raise BrokenRule("id", "id", f"found {len(row.id)} characters, or a control character")
     if row.id:
         return row
-    return Row(made_id(row.text), row.subject, row.body, row.labels, row.created_at, row.source)
+    return replace(row, id=made_id(row.text))
 
 
 def _decoded(column: str, value: str) -> str:
@@ -82,12 +92,23 @@ def _line_ends(text: str) -> str:
 
 
 def _labels(
-    fields: Mapping[str, str], tasks: Mapping[str, Collection[str] | None]
+    fields: Mapping[str, str],
+    tasks: Mapping[str, Collection[str] | None],
+    votes: Mapping[str, dict[str, int]],
 ) -> dict[str, str]:
-    labels = {task: fields[task].strip() for task in tasks if fields[task].strip()}
+    told = {task: majority(counts) or "" for task, counts in votes.items()}
+    given = {task: fields[task].strip() or told.get(task, "") for task in tasks}
+    labels = {task: label for task, label in given.items() if label}
     for task, label in labels.items():
         _check_label(task, label, tasks[task])
     return labels
+
+
+def _votes(column: str, value: str) -> dict[str, int]:
+    try:
+        return parse_votes(value)
+    except BrokenVotes as error:
+        raise BrokenRule(column, "votes", str(error)) from None
 
 
 def _check_label(task: str, label: str, allowed: Collection[str] | None) -> None:

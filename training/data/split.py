@@ -44,14 +44,18 @@ def split_by_group(
     shares: Mapping[str, float],
     seed: int,
     groups: Mapping[str, str] | None = None,
+    fold: int = 0,
 ) -> Assignment:
     """Splits by the seeded hash of each row's group; the shares hold on average, not exactly.
 
-    groups: what `group_rows` gave, to save doing it twice. Raises ConfigError.
+    groups: what `group_rows` gave, to save doing it twice. fold: turns the groups by so many shares
+    of the test split, so that as many folds as test splits fit test every row once. Raises
+    ConfigError.
     """
     limits = _limits(shares)
     groups = groups or group_rows(table)
-    return {row.id: _at(limits, _position(groups[row.id], seed)) for row in table.rows}
+    turn = fold * shares["test"]
+    return {row.id: _at(limits, (_position(groups[row.id], seed) + turn) % 1) for row in table.rows}
 
 
 def split_by_time(

@@ -5,9 +5,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from service.contract.tasks import Task
 from service.contract.ticket import render
@@ -20,7 +21,8 @@ class Row:
     """One ticket of the table.
 
     labels: task name to label, only the labels that are present. created_at: aware; a time without
-    a zone was taken as UTC. source: where the row came from; metadata, never a feature.
+    a zone was taken as UTC. source: where the row came from; metadata, never a feature. votes: task
+    name to how many agents chose each label, where the run reads votes.
     """
 
     id: str
@@ -29,6 +31,7 @@ class Row:
     labels: dict[str, str]
     created_at: datetime | None = None
     source: str = ""
+    votes: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -78,7 +81,16 @@ def text_key(text: str) -> str:
 
 def _canonical(row: Row) -> bytes:
     when = row.created_at.isoformat() if row.created_at else ""
-    fields = [row.id, row.subject, row.body, sorted(row.labels.items()), when, row.source]
+    fields: list[Any] = [
+        row.id,
+        row.subject,
+        row.body,
+        sorted(row.labels.items()),
+        when,
+        row.source,
+    ]
+    if row.votes:
+        fields.append({task: sorted(counts.items()) for task, counts in sorted(row.votes.items())})
     return (json.dumps(fields) + "\n").encode()
 
 

@@ -17,11 +17,12 @@ from training.calibration.fit import probabilities
 from training.calibration.measures import measures
 from training.checkpoint import FACTS, PREDICTIONS, Facts
 from training.conclude import CHECKPOINT
+from training.config import RunConfig, dump_config
 from training.data.dataset import UNLABELLED
 from training.predictions import Predictions, save_predictions
 from training.report.finished import Finished
 from training.report.page import render
-from training.run import EVENTS
+from training.run import CONFIG, EVENTS
 
 QUEUE = Task(name="queue", labels=("payments", "web", "mobile", "success"))
 URGENCY = Task(name="urgency", labels=("P0", "P1", "P2", "P3"), kind="ordinal")
@@ -123,6 +124,59 @@ def events(tasks: Sequence[Task], epochs: int = 3, steps: int = 4) -> tuple[dict
     return tuple(told)
 
 
+PULLS = {"queue|urgency": 0.25, "queue|product": -0.3, "urgency|product": 0.02}
+"""Pairs of tasks and the mean cosine of their gradients."""
+
+
+def together(epochs: int = 3, steps: int = 200, every: int = 10) -> tuple[dict[str, Any], ...]:
+    """What the record of a run of three tasks tells of learning them at once."""
+    chance = np.random.default_rng(8)
+    names = ("queue", "urgency", "product")
+    told: list[dict[str, Any]] = [
+        {"event": "start", "steps_per_epoch": steps},
+        {
+            "event": "sampling",
+            "step": 0,
+            "steps": 100,
+            "stated": {"queue": 0.4, "urgency": 0.3, "product": 0.3},
+            "drawn": {"queue": 0.401, "urgency": 0.299, "product": 0.2},
+            "labelled": {"queue": 0.9, "urgency": 0.85, "product": 0.5},
+        },
+    ]
+    for step in range(0, epochs * steps, every):
+        drawn = {pair: float(chance.normal(mean, 0.1)) for pair, mean in PULLS.items()}
+        cosines = {pair: min(1.0, max(-1.0, value)) for pair, value in drawn.items()}
+        weights = {"queue": 1.0 + step / 600, "urgency": 1.0, "product": 1.0 - step / 1200}
+        norms = {"queue": 2.0, "urgency": 1.0 + step / 900, "product": 0.1}
+        told.append(
+            {
+                "event": "gradients",
+                "step": step,
+                "cosines": cosines,
+                "norms": norms,
+                "weights": weights,
+                "layers": {"layer.0": cosines, "layer.1": {"queue|urgency": 0.5}},
+            }
+        )
+    for epoch in range(epochs):
+        last = (epoch + 1) * steps - 1
+        shares = {name: [0.7, 0.2, 0.1] for name in names}
+        told.append({"event": "experts", "step": last, "load": shares})
+        told.append(
+            {
+                "event": "throughput",
+                "step": last,
+                "tokens_per_second": 1234.5,
+                "padding_share": 0.08,
+            }
+        )
+    said = "queue and product conflict: mean cosine -0.30 over 60 comparisons"
+    told.append(
+        {"event": "alert", "step": 399, "kind": "conflict", "tasks": ["queue"], "said": said}
+    )
+    return tuple(told)
+
+
 @cache
 def usual() -> Finished:
     """The run that most tests look at."""
@@ -135,13 +189,15 @@ def usual_page() -> str:
     return render(usual())
 
 
-def write(run: Finished, directory: Path) -> str:
+def write(run: Finished, directory: Path, config: RunConfig | None = None) -> str:
     """The run's directory, without a network; returns the digest of its checkpoint."""
     checkpoint = directory / CHECKPOINT
     checkpoint.mkdir(parents=True)
     (checkpoint / FACTS).write_text(run.facts.model_dump_json())
     if run.predictions:
         save_predictions(checkpoint / PREDICTIONS, run.predictions)
+    if config is not None:
+        (checkpoint / CONFIG).write_text(dump_config(config))
     seal(checkpoint)
     (directory / EVENTS).write_text("".join(json.dumps(event) + "\n" for event in run.events))
     return bundle_digest(checkpoint)

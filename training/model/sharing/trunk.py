@@ -38,6 +38,17 @@ class Trunk(nn.Module):
         """The pretrained parameters that are to be tuned."""
         return [one for one in self.encoder.parameters() if one.requires_grad]
 
+    def last_shared(self) -> list[nn.Parameter]:
+        """The last layer that every task's loss reaches, where gradients are weighed against each
+        other; nothing where there is none that learns.
+        """
+        stack = list(self.encoder.children())
+        while stack and not isinstance(stack[-1], nn.ModuleList):
+            last = stack.pop()
+            stack += list(last.children())
+        layer = list(stack[-1].children())[-1] if stack else self.encoder
+        return [one for one in layer.parameters() if one.requires_grad]
+
     def penalty(self) -> Tensor | None:
         """A scalar that is added to the losses, already weighted; None where there is none."""
         return None

@@ -1,18 +1,12 @@
-"""A data set and a composition come in; the positions of each step's batch go out.
-
-Every batch is a function of seed and step alone, so that a resumed run draws what the first would
-have drawn.
-"""
+"""A data set and a composition come in; the positions of each step's batch go out."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.data.dataset import Dataset
 from training.errors import DataError
-
-Positions = NDArray[np.int64]
+from training.sampling.sampler import Draws, Positions, Sampler
 
 
 def composition(requested: dict[str, int], tasks: tuple[str, ...], size: int) -> dict[str, int]:
@@ -35,9 +29,8 @@ def composition(requested: dict[str, int], tasks: tuple[str, ...], size: int) ->
 
 
 @dataclass
-class ComposedSampler:
-    """Draws each task's part of a batch from an endless shuffle of the tickets that carry its
-    label.
+class ComposedSampler(Sampler):
+    """Draws the same number of tickets for each task in every batch.
 
     Within a window of steps the draws are dealt by length, so that a batch holds tickets of like
     length and little padding; the order of the window's batches is shuffled again.
@@ -50,11 +43,14 @@ class ComposedSampler:
     _window: tuple[int, list[Positions]] = field(default=(-1, []), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._labelled = {task: self.dataset.labelled(task) for task in self.counts}
-        for task, positions in self._labelled.items():
-            if len(positions) == 0:
-                raise DataError(f"task {task} has no labelled ticket in the training split")
+        self._draws = Draws(self.dataset, tuple(self.counts), self.seed)
         self._lengths_N = self.dataset.lengths_N
+
+    @property
+    def stated(self) -> dict[str, float]:
+        """The counts as shares of a batch."""
+        size = sum(self.counts.values())
+        return {task: count / size for task, count in self.counts.items()}
 
     def positions(self, step: int) -> Positions:
         """The tickets of one step, counted from 0."""
@@ -63,27 +59,19 @@ class ComposedSampler:
             self._window = (window, self._deal(window))
         return self._window[1][place]
 
+    def drawn(self, step: int) -> dict[str, int]:  # noqa: ARG002 - every step has the same
+        """The composition."""
+        return self.counts
+
     def _deal(self, window: int) -> list[Positions]:
-        parts = [
-            self._sorted_draws(number, task, window) for number, task in enumerate(self.counts)
-        ]
+        parts = [self._sorted_draws(task, window) for task in self.counts]
         batches = [np.concatenate(rows) for rows in zip(*parts, strict=True)]
         order = np.random.default_rng([self.seed, 2, window]).permutation(len(batches))
         return [batches[place] for place in order]
 
-    def _sorted_draws(self, number: int, task: str, window: int) -> list[Positions]:
+    def _sorted_draws(self, task: str, window: int) -> list[Positions]:
         count = self.counts[task]
         first = window * self.window_steps * count
-        drawn = self._draws(number, task, first, self.window_steps * count)
+        drawn = self._draws.of(task, first, self.window_steps * count)
         drawn = drawn[np.argsort(self._lengths_N[drawn], kind="stable")]
         return np.split(drawn, self.window_steps)
-
-    def _draws(self, number: int, task: str, first: int, count: int) -> Positions:
-        labelled = self._labelled[task]
-        places = np.arange(first, first + count)
-        cycles = places // len(labelled)
-        parts = []
-        for cycle in range(int(cycles[0]), int(cycles[-1]) + 1):
-            shuffled = np.random.default_rng([self.seed, 1, number, cycle]).permutation(labelled)
-            parts.append(shuffled[places[cycles == cycle] % len(labelled)])
-        return np.concatenate(parts)

@@ -1,25 +1,12 @@
-"""`harbor-train`: a command line comes in; a generated desk, a run directory with a checkpoint, or
-a page about one goes out.
-"""
+"""The commands of one run: a desk, a run directory with a checkpoint, a page about it."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from training.errors import DataError, TrainingError
-
-app = typer.Typer(
-    name="harbor-train",
-    help="Train Harbor's multi-task model on a desk's own, partly labelled tickets.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
-_console = Console()
+from training.cli.app import app, console, guard, say
+from training.errors import DataError
 
 
 @app.command()
@@ -37,9 +24,9 @@ def sample(
         rows = generate(tickets, seed)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_csv(out, rows)
-        _say(f"{len(rows)} tickets written to {out}")
+        say(f"{len(rows)} tickets written to {out}")
 
-    _guard(work)
+    guard(work)
 
 
 @app.command()
@@ -57,9 +44,17 @@ def run(
 ) -> None:
     """Train, calibrate and test a model; the checkpoint is OUT/checkpoint."""
     from training.config import read_config
+    from training.parallel import joined
     from training.run import start
 
-    _guard(lambda: start(read_config(config), data, out))
+    def work() -> None:
+        found = read_config(config)
+        processes = joined()
+        if processes.leads:
+            start(found, data, out)
+        processes.wait()
+
+    guard(work)
     _train(out)
 
 
@@ -101,41 +96,30 @@ def report(
         target = directory / "report.html" if out is None else out
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page, encoding="utf-8")
-        _say(f"report: {target}")
+        say(f"report: {target}")
 
-    _guard(work)
+    guard(work)
 
 
 def _train(directory: Path) -> None:
     from training.conclude import CHECKPOINT, conclude, concluded
-    from training.console import Watch, report_table
+    from training.console import SILENT, Watch, report_table
     from training.hold import hold
+    from training.parallel import joined
     from training.run import train
 
     def work() -> None:
+        processes = joined()
+        if not processes.leads:
+            if concluded(directory) is None:
+                train(directory, SILENT, processes)
+            return
         report = concluded(directory)
         if report is None:
-            with hold(directory), Watch(_console) as watch:
-                report = conclude(train(directory, watch.listener()), directory, watch.listener())
-        _console.print(report_table(report))
-        _say(f"checkpoint: {directory / CHECKPOINT}")
+            with hold(directory), Watch(console) as watch:
+                trained = train(directory, watch.listener(), processes)
+                report = conclude(trained, directory, watch.listener())
+        console.print(report_table(report))
+        say(f"checkpoint: {directory / CHECKPOINT}")
 
-    _guard(work)
-
-
-def _say(line: str) -> None:
-    _console.print(escape(line), highlight=False, soft_wrap=True)
-
-
-def _guard(work: Callable[[], None]) -> None:
-    try:
-        work()
-    except (TrainingError, OSError) as error:
-        line = f"[red]error:[/red] {escape(str(error))}"
-        Console(stderr=True).print(line, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        Console(stderr=True).print(
-            "stopped; `harbor-train resume` goes on from the last saved step"
-        )
-        raise typer.Exit(130) from None
+    guard(work)

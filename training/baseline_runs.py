@@ -1,0 +1,153 @@
+"""A multi-task configuration and its tickets come in; what each task reaches without the others,
+and without training an encoder, goes out.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from service.contract.tasks import Task
+from training.baselines import BagOfWords, baselines
+from training.config import RunConfig
+from training.errors import DataError, TrainingError
+from training.evaluate import Measures, measure
+from training.frozen_linear import FrozenLinear
+from training.listener import Listener
+from training.prepare import Desk, note_origin, prepare
+from training.single import alone, labelled_tickets
+from training.whole import run_whole
+
+BASELINES, DESK, SINGLE, JOINT = "baselines.json", "desk", "single", "joint"
+
+Document = dict[str, Any]
+
+
+def run_baselines(
+    config: RunConfig,
+    data: Path,
+    out: Path,
+    seeds: int,
+    listener: Listener,
+    joint: bool = False,
+) -> Document:
+    """Trains every task of a configuration alone, at the same budget, and measures what needs no
+    training; writes OUT/baselines.json after each part and returns it.
+
+    seeds: how many, from the configuration's own on. joint: also trains the configuration itself
+    with each seed, into OUT/joint/seed-N, for `compare`. A run that is finished is not run again.
+
+    `{"data_fingerprint", "seeds", "tasks": {task: {"majority", "tfidf", "frozen": measures,
+    "single": [{"seed", "directory", "epochs", "labelled", "test": measures}]}}}`; directories are
+    relative to OUT. Measures are of the test split, those of `single` calibrated. Raises
+    TrainingError.
+    """
+    desk = read_desk(config, data, out / DESK, listener)
+    found = _without_training(config, desk, out, listener)
+    _write(out / BASELINES, found)
+    for seed in range(config.seed, config.seed + seeds):
+        for task in desk.tasks:
+            found["tasks"][task.name]["single"].append(
+                _single(config, desk, task, seed, data, out, listener)
+            )
+            _write(out / BASELINES, found)
+        if joint:
+            seeded = config.model_copy(update={"seed": seed})
+            run_whole(seeded, data, out / JOINT / f"seed-{seed}", listener)
+        found["seeds"].append(seed)
+        _write(out / BASELINES, found)
+    return found
+
+
+def read_baselines(directory: Path) -> Document:
+    """What `run_baselines` wrote into a directory. Raises TrainingError."""
+    try:
+        document: Document = json.loads((directory / BASELINES).read_text(encoding="utf-8"))
+        for task in document["tasks"].values():
+            _ = [one["directory"] for one in task["single"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(
+            f"{directory} holds no {BASELINES} of `harbor-train baselines`: {error}"
+        ) from error
+    return document
+
+
+def single_runs(directory: Path, document: Document) -> dict[str, list[Path]]:
+    """Each task's single-task runs. directory: where `document` was read."""
+    return {
+        task: [directory / one["directory"] for one in found["single"]]
+        for task, found in document["tasks"].items()
+    }
+
+
+def read_desk(config: RunConfig, data: Path, place: Path, listener: Listener) -> Desk:
+    """The tickets and splits that every run of the baselines will have. Raises TrainingError."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{place} cannot hold baselines: {error.strerror}") from error
+    note_origin(place, data)
+    return prepare(config, place, listener)
+
+
+def _single(
+    config: RunConfig,
+    desk: Desk,
+    task: Task,
+    seed: int,
+    data: Path,
+    out: Path,
+    listener: Listener,
+) -> Document:
+    rows = desk.rows["train"]
+    labelled, tickets = labelled_tickets(rows, [task]), labelled_tickets(rows, desk.tasks)
+    only = alone(config, task.name, labelled, tickets).model_copy(update={"seed": seed})
+    directory = Path(SINGLE) / task.name / f"seed-{seed}"
+    listener.say(f"task {task.name} alone, seed {seed}: {only.epochs} epochs of {labelled} tickets")
+    report = run_whole(only, data, out / directory, listener)
+    return {
+        "seed": seed,
+        "directory": directory.as_posix(),
+        "epochs": only.epochs,
+        "labelled": labelled,
+        "test": report["tasks"][task.name]["test"],
+    }
+
+
+def _without_training(config: RunConfig, desk: Desk, out: Path, listener: Listener) -> Document:
+    """What an earlier call found, where it was of this configuration and these tickets."""
+    made = {"config": config.model_dump(mode="json"), "data_fingerprint": desk.table.fingerprint}
+    path = out / "linear.json"
+    if path.exists():
+        kept: Document = json.loads(path.read_text(encoding="utf-8"))
+        if {key: kept.get(key) for key in made} != made:
+            raise DataError(
+                f"{out} holds baselines of other tickets or another configuration; "
+                "choose another --out"
+            )
+    else:
+        kept = {**made, "tasks": _linear(config, desk, listener)}
+        _write(path, kept)
+    tasks = {name: {**rows, "single": []} for name, rows in kept["tasks"].items()}
+    return {"data_fingerprint": made["data_fingerprint"], "seeds": [], "tasks": tasks}
+
+
+def _linear(config: RunConfig, desk: Desk, listener: Listener) -> dict[str, dict[str, Measures]]:
+    """Majority, TF-IDF and the frozen encoder, per task."""
+    listener.say("training the baselines: majority, TF-IDF and logistic regression")
+    bag, texts = BagOfWords(desk.texts("train")), desk.texts("test")
+    frozen = FrozenLinear.read(config, desk, listener)
+    found = {}
+    for task in desk.tasks:
+        labels = {split: data.labels(task.name) for split, data in frozen.datasets.items()}
+        found[task.name] = {
+            **baselines(task, bag, labels["train"], texts, labels["test"]),
+            "frozen": measure(task, frozen.scores(task), labels["test"]),
+        }
+    return found
+
+
+def _write(path: Path, document: Document) -> None:
+    fresh = path.with_suffix(".tmp")
+    fresh.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    os.replace(fresh, path)

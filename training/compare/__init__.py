@@ -1,0 +1,1 @@
+"""Finished runs come in; whether learning the tasks together helped goes out, with statistics."""

@@ -1,0 +1,75 @@
+"""Tickets and a configuration come in; what the sampler would really draw goes out."""
+
+import numpy as np
+
+from service.contract.tokens import Tokens
+from training.audit.finding import Severity, percent
+from training.audit.material import Material
+from training.config import RunConfig
+from training.data.dataset import UNLABELLED, Dataset
+from training.doctor.check import Check, check
+from training.sampling.build import build_sampler
+from training.sampling.realised import Realised, realised
+
+NAME = "realised sampling"
+STEPS = 100
+OFF = 0.02
+"""How far a task's share of the draws may lie from what is stated."""
+UNEVEN = 5.0
+"""How many times more often one task's labelled tickets may be seen than another's."""
+
+
+def drawing(material: Material, config: RunConfig) -> Check:
+    """The first STEPS batches, drawn and not trained on. Raises DataError where a task has no
+    labelled training ticket.
+    """
+    dataset = as_dataset(material)
+    found = realised(build_sampler(config.batch, dataset, config.seed), STEPS)
+    off = max(abs(found.drawn[task] - share) for task, share in found.stated.items())
+    repeats = _repeats(found, dataset, config.batch.size)
+    uneven = max(repeats.values()) / min(repeats.values())
+    verdict: Severity = "fail" if off > OFF else "warn" if uneven > UNEVEN else "pass"
+    shares = "; ".join(
+        f"{task} stated {percent(found.stated[task])}, drawn {percent(found.drawn[task])}, "
+        f"labelled on {percent(found.labelled[task])}"
+        for task in found.stated
+    )
+    return check(
+        NAME,
+        verdict,
+        f"{uneven:.1f} x",
+        f"{STEPS} steps: {shares}; the scarcest task's labelled tickets come {uneven:.1f} times as "
+        "often as the largest one's",
+        "what is drawn decides which task is learned; a task that repeats much is learned by heart",
+        "choose batch.sampling temperature or sqrt, or other counts in batch.composition",
+    )
+
+
+def as_dataset(material: Material) -> Dataset:
+    """The training split as a sampler sees it; words stand for tokens, so no encoder is needed."""
+    places = [
+        place for place, row in enumerate(material.rows) if material.split_of.get(row.id) == "train"
+    ]
+    rows = [material.rows[place] for place in places]
+    columns = [material.labels[task.name][places] for task in material.tasks]
+    labels_NT = np.stack(columns, axis=1) if places else np.zeros((0, len(columns)), dtype=np.int64)
+    tokens = tuple(
+        Tokens(np.zeros(len(row.text.split()) + 2, dtype=np.int64), False) for row in rows
+    )
+    return Dataset(
+        tuple(row.id for row in rows),
+        tokens,
+        np.where(labels_NT < 0, UNLABELLED, labels_NT),
+        material.tasks,
+        0,
+    )
+
+
+def _repeats(found: Realised, dataset: Dataset, size: int) -> dict[str, float]:
+    """By task, how often the draws made for it would go round its labelled tickets in an epoch."""
+    draws = max(size, len(dataset))
+    return {
+        task: share * draws / max(1, len(dataset.labelled(task)))
+        for task, share in found.stated.items()
+        if share > 0.0
+    }
