@@ -78,13 +78,13 @@ def test_clean_labels_raise_next_to_no_doubt() -> None:
 
 
 def test_a_copy_does_not_vouch_for_its_own_wrong_label() -> None:
-    tickets, _ = flipped(24, 0.0)
+    tickets, _ = flipped(12, 0.0)
     odd = Row("odd", "", "zq zr zs zt", {"category": "c"})
     copy = Row("copy", "", "zq zr zs zt zu", {"category": "c"})
     base = material([*tickets, odd, copy], (TASK,))
-    apart = out_of_fold(base, folds=26)["category"][-2]
+    apart = out_of_fold(base, folds=14)["category"][-2]
     together = replace(base, group_of={**base.group_of, "copy": "odd"})
-    shares = out_of_fold(together, folds=25)["category"][-2]
+    shares = out_of_fold(together, folds=13)["category"][-2]
     assert apart[2] > 0.6
     assert shares[2] < 0.5
 

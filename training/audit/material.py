@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from service.contract.tasks import Task
 from service.contract.ticket import render
 from training.config import RunConfig
-from training.data.read import _open as open_records
+from training.data.read import open_records
 from training.data.split import SPLITS, read_splits
 from training.data.table import Row, Table, text_key
 from training.errors import DataError

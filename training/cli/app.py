@@ -23,10 +23,12 @@ def say(line: str) -> None:
     console.print(escape(line), highlight=False, soft_wrap=True)
 
 
-def guard(work: Callable[[], None]) -> None:
-    """Runs a command; a failure that training knows becomes one line and exit status 1."""
+def guard(work: Callable[[], int | None]) -> None:
+    """Runs a command, whose exit status is what it returns; a failure that training knows becomes
+    one line and exit status 1.
+    """
     try:
-        work()
+        status = work()
     except (TrainingError, OSError) as error:
         line = f"[red]error:[/red] {escape(str(error))}"
         Console(stderr=True).print(line, highlight=False, soft_wrap=True)
@@ -36,3 +38,5 @@ def guard(work: Callable[[], None]) -> None:
             "stopped; `harbor-train resume` goes on from the last saved step"
         )
         raise typer.Exit(130) from None
+    if status:
+        raise typer.Exit(status)

@@ -45,7 +45,7 @@ def read_table(
     A bad row is left out, counted and listed; `rejects_path` is written before anything is raised
     for it. Raises DataError (a file that cannot be read), UnknownColumn, TooManyRejects.
     """
-    found = _open(path)
+    found = open_records(path)
     _check_columns(path, found.columns, tasks, votes)
     allowed = {task.name: None if task.labels is None else set(task.labels) for task in tasks}
     table, rejects = _collect(found, allowed, votes)
@@ -80,7 +80,7 @@ def _infer_task(table: Table, name: str, min_count: int) -> Task:
     return Task(name=name, labels=labels, kind="ordinal" if ordinal else "nominal")
 
 
-def _open(path: Path) -> Records:
+def open_records(path: Path) -> Records:
     suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
     reader = _FORMATS.get(suffix.lower())
     if reader is None:

@@ -33,10 +33,13 @@ class Against:
 
 @dataclass(frozen=True)
 class Compared:
-    """said: the verdict in a sentence or two. margin: the loss that does not matter."""
+    """said: the verdict in a sentence or two. margin: the loss that does not matter. level: of
+    the intervals.
+    """
 
     said: str
     margin: float | None
+    level: float
     rows: tuple[Against, ...]
     changes: tuple[str, ...]
 
@@ -47,7 +50,13 @@ def compared(metrics: Mapping[str, Any]) -> Compared | None:
     rows = tuple(_row(row) for row in comparison_rows(document))
     if not rows:
         return None
-    return Compared(_said(rows), document.get("margin"), rows, tuple(document.get("changes", ())))
+    return Compared(
+        _said(rows),
+        document.get("margin"),
+        document.get("level", 0.95),
+        rows,
+        tuple(document.get("changes", ())),
+    )
 
 
 def _row(row: Mapping[str, Any]) -> Against:

@@ -145,9 +145,7 @@ def test_the_page_tells_how_the_tasks_got_on_and_stays_harmless() -> None:
     assert all(link.startswith("#") for link in reader.links)
     assert not reader.seen & {"script", "img", "iframe", "link"}
     assert not [label for label in reader.labels if len(label) < 40]
-    assert render(replace(usual(), events=together())) == render(
-        replace(usual(), events=together())
-    )
+    assert 50_000 < len(page().encode()) < 400_000
 
 
 def test_the_same_record_gives_the_same_bytes() -> None:

@@ -14,12 +14,12 @@ from training.model.sharing.trunk import Pooling
 
 
 class ConditionedTrunk(TrunkBehindLayers):
-    """h (1 + s_l(e_t)) + b_l(e_t) behind each of the top k of K layers, for the vector e_t of a task.
+    """h (1 + s_l(e_t)) + b_l(e_t) behind each of the top k of K layers, for task t.
 
-    s_l and b_l are one linear map of E to 2 H a layer, shared by the tasks, and start at zero: at
-    first every task has the features of hard sharing. Parameters: the encoder's and
-    T E + 2 k H (E + 1) for T tasks. Serving cost: 1 + (T - 1) (k - 1) / K passes. Deviation: of
-    CA-MTL only the conditional norm; its attention and alignment are not here.
+    e_t is the task's own vector. s_l and b_l are one linear map of E to 2 H a layer, shared by the
+    tasks, and start at zero: at first every task has the features of hard sharing. Parameters: the
+    encoder's and T E + 2 k H (E + 1) for T tasks. Serving cost: 1 + (T - 1) (k - 1) / K passes.
+    Deviation: of CA-MTL only the conditional norm; its attention and alignment are not here.
     """
 
     def __init__(

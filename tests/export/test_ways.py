@@ -1,0 +1,60 @@
+"""Every sharing scheme becomes the same kind of bundle, and what is not exported stays out."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from export.build import build
+from service.contract.bundle import read_manifest
+from tests.training.desk import LIMIT, silent, tiny_config, write_desk, write_encoder
+from tests.training.test_ways import SHARING
+from training.checkpoint import load
+from training.conclude import CHECKPOINT, conclude
+from training.run import start, train
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_encoder(tmp_path_factory.mktemp("encoders") / "tiny-bert")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_desk(tmp_path_factory.mktemp("desks") / "tickets.csv")
+
+
+def trained(encoder: Path, desk: Path, directory: Path, **changes: Any) -> dict[str, Any]:
+    """The report of a run of one epoch."""
+    model = {"encoder": str(encoder), "token_limit": LIMIT, **changes.pop("model", {})}
+    config = tiny_config(encoder, model=model, epochs=1, frozen_epochs=0, **changes)
+    start(config, desk, directory)
+    return conclude(train(directory, silent()), directory, silent())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharing", SHARING)
+def test_a_bundle_does_not_tell_which_scheme_made_it(
+    sharing: str, encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    trained(encoder, desk, tmp_path / "run", model={"sharing": sharing})
+    build(tmp_path / "run" / CHECKPOINT, tmp_path / "bundle")
+    manifest = read_manifest(tmp_path / "bundle")
+    assert [task.name for task in manifest.tasks] == ["category", "urgency"]
+
+
+def test_a_task_that_is_not_exported_is_measured_and_stays_out(
+    encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    tasks = {
+        "category": {"role": "auxiliary", "exported": False},
+        "urgency": {"loss": "corn"},
+    }
+    report = trained(encoder, desk, tmp_path / "run", tasks=tasks, model={"sharing": "lora"})
+    assert report["tasks"].keys() == {"urgency"}
+    assert 0.0 <= report["unexported"]["category"]["accuracy"] <= 1.0
+    checkpoint = load(tmp_path / "run" / CHECKPOINT)
+    assert [task.name for task in checkpoint.tasks] == ["urgency"]
+    assert [task.name for task in checkpoint.facts.unexported] == ["category"]
+    build(tmp_path / "run" / CHECKPOINT, tmp_path / "bundle")
+    assert [task.name for task in read_manifest(tmp_path / "bundle").tasks] == ["urgency"]
