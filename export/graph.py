@@ -13,7 +13,7 @@ from typing import Protocol, cast
 import numpy as np
 import onnx
 import torch
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -75,6 +75,7 @@ def build_graph(
     """
     _check_sizes(tasks, calibration)
     model = _trace(_InTaskOrder(network, [task.name for task in tasks], scope), token_limit)
+    _turn_shared_weights(model)
     _strip(model)
     for task in tasks:
         _insert_calibration(model, task, calibration[task.name])
@@ -174,6 +175,35 @@ def _plain_attention(network: nn.Module) -> Iterator[None]:
     finally:
         for part, implementation in zip(encoders, before, strict=True):
             part.set_attn_implementation(implementation)
+
+
+def _turn_shared_weights(model: ModelProto) -> None:
+    """Stores a weight as its products read it, where several passes read one weight.
+
+    The exporter turns only weights that are read once, and would leave the others to each session.
+    """
+    graph = model.graph
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    turns = {
+        place: node
+        for place, node in enumerate(graph.node)
+        if node.op_type == "Transpose" and node.input[0] in stored
+    }
+    turned = [_turned(stored[node.input[0]], node) for node in turns.values()]
+    read = {node.input[0] for node in turns.values()}
+    for place in reversed(turns):
+        del graph.node[place]
+    gone = read - {name for node in graph.node for name in node.input}
+    for place in reversed(range(len(graph.initializer))):
+        if graph.initializer[place].name in gone:
+            del graph.initializer[place]
+    graph.initializer.extend(turned)
+
+
+def _turned(weight: TensorProto, turn: NodeProto) -> TensorProto:
+    """Under the name of what the node gives."""
+    turned = numpy_helper.to_array(weight).transpose(turn.attribute[0].ints)
+    return numpy_helper.from_array(np.ascontiguousarray(turned), turn.output[0])
 
 
 def _strip(model: ModelProto) -> None:

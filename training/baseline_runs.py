@@ -14,11 +14,12 @@ from training.errors import DataError, TrainingError
 from training.evaluate import Measures, measure
 from training.frozen_linear import FrozenLinear
 from training.listener import Listener
-from training.prepare import Desk, note_origin, prepare
+from training.prepare import Desk, note_origin, prepare_rows
 from training.single import alone, labelled_tickets
+from training.single_scores import BASELINES as BASELINES
 from training.whole import run_whole
 
-BASELINES, DESK, SINGLE, JOINT = "baselines.json", "desk", "single", "joint"
+DESK, SINGLE, JOINT = "desk", "single", "joint"
 
 Document = dict[str, Any]
 
@@ -87,7 +88,7 @@ def read_desk(config: RunConfig, data: Path, place: Path, listener: Listener) ->
     except OSError as error:
         raise TrainingError(f"{place} cannot hold baselines: {error.strerror}") from error
     note_origin(place, data)
-    return prepare(config, place, listener)
+    return prepare_rows(config, place, listener)
 
 
 def _single(

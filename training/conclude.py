@@ -6,9 +6,12 @@ Shapes: N tickets, C classes of a task.
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from service.contract.bundle import check_digests
@@ -21,7 +24,6 @@ from training.calibration.priors import offset
 from training.calibration.selection import Selected, check_finite, select
 from training.checkpoint import Facts, save
 from training.config import RunConfig, read_config
-from training.data.split import label_shares
 from training.errors import ConfigError
 from training.evaluate import measure, predict, predict_all
 from training.fingerprint import code_fingerprint
@@ -34,6 +36,22 @@ from training.scope import METHOD, Mahalanobis, features, fit_scope
 CHECKPOINT, REPORT = "checkpoint", "report.json"
 FEW = 100
 """Below so many calibration tickets a run says that its confidences are rough."""
+
+MOST_TEXTS = 50_000
+"""Texts that a bag of words is made from, and measured on, where a run streams its tickets."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the baselines read. bag: of training tickets; they and the test tickets with these texts
+    stand at the positions train_N and test_N of their splits.
+    """
+
+    bag: BagOfWords
+    train_N: NDArray[np.int64]
+    test_N: NDArray[np.int64]
+    texts: list[str]
+
 
 Offsets = Mapping[str, FloatArray]
 
@@ -154,10 +172,11 @@ def _report(
     trained: Trained, selected: Mapping[str, Selected], test: Predictions, listener: Listener
 ) -> dict[str, Any]:
     desk = trained.desk
-    bag = BagOfWords(desk.texts("train"))
     listener.say("training the baselines: majority, TF-IDF and logistic regression")
+    train_N, texts = desk.sample("train", MOST_TEXTS)
+    known = Known(BagOfWords(texts), train_N, *desk.sample("test", MOST_TEXTS))
     tasks = {
-        task.name: _task_report(trained, task, bag, test, selected[task.name])
+        task.name: _task_report(trained, task, known, test, selected[task.name])
         for task in trained.network.tasks
     }
     return {
@@ -165,21 +184,20 @@ def _report(
         "calibration": {name: _candidates(one) for name, one in selected.items()},
         "best_epoch": trained.progress.best_epoch,
         "validation_metric": trained.progress.best,
-        "tickets": {split: len(rows) for split, rows in desk.rows.items()},
-        "splits": label_shares(desk.table.restrict(desk.tasks), _assignment(trained), desk.tasks),
+        "tickets": desk.tickets,
+        "splits": desk.label_shares(),
     }
 
 
 def _task_report(
-    trained: Trained, task: Task, bag: BagOfWords, test: Predictions, selected: Selected
+    trained: Trained, task: Task, known: Known, test: Predictions, selected: Selected
 ) -> dict[str, Measures]:
     logits_NC, labels_N = test.logits[task.name], test.labels[task.name]
-    train_N = trained.datasets["train"].labels(task.name)
-    texts = trained.desk.texts("test")
+    train_N = trained.datasets["train"].labels(task.name)[known.train_N]
     return {
         "test": measures(task, probabilities(logits_NC, selected.calibration), labels_N),
         "uncalibrated": measures(task, softmax(logits_NC, axis=1), labels_N),
-        **baselines(task, bag, train_N, texts, labels_N),
+        **baselines(task, known.bag, train_N, known.texts, labels_N[known.test_N]),
     }
 
 
@@ -194,10 +212,6 @@ def _candidates(selected: Selected) -> dict[str, Any]:
 def _named(config: RunConfig, encoder: str) -> RunConfig:
     model = config.model.model_copy(update={"encoder": encoder})
     return config.model_copy(update={"model": model})
-
-
-def _assignment(trained: Trained) -> dict[str, str]:
-    return {row.id: split for split, rows in trained.desk.rows.items() for row in rows}
 
 
 def _facts(

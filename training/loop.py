@@ -99,7 +99,7 @@ class Loop:
 
     @property
     def _reads_once(self) -> bool:
-        return self.network.trunk.reads_once
+        return self.network.trunk.reads_once and not self.config.data.stream
 
     def _frozen(self, split: Literal["train", "validation"]) -> FrozenFeatures:
         if split not in self._features:

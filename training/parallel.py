@@ -57,6 +57,17 @@ class Processes:
             torch.distributed.barrier()
 
     @contextmanager
+    def in_turn(self, really: bool = True) -> Iterator[None]:
+        """The process that leads goes through first, the others after it; all at once if not
+        `really`.
+        """
+        if really and not self.leads:
+            self.wait()
+        yield
+        if really and self.leads:
+            self.wait()
+
+    @contextmanager
     def own(self, directory: Path) -> Iterator[Path]:
         """The run's directory for the process that leads, a temporary one for every other."""
         if self.leads:

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from service.contract.tokens import Tokenizer
 from training.balance.balancer import Balancer
 from training.config import RunConfig
 from training.data.dataset import Dataset
+from training.data.stream import StreamedDesk
 from training.loss.build import build_loss
 from training.losses import Losses, class_weights
 from training.model.network import Network
@@ -30,7 +32,7 @@ class Parts:
     config: RunConfig
     directory: Path
     network: Network
-    desk: Desk
+    desk: Desk | StreamedDesk
     datasets: dict[str, Dataset]
     tokenizer: Tokenizer
     arithmetic: Arithmetic
@@ -49,8 +51,10 @@ class Parts:
     @cached_property
     def plan(self) -> Plan:
         """An epoch has as many steps as the labelled tickets fill."""
-        known = {int(one) for name in self.names for one in self.training.labelled(name)}
-        steps = max(1, -(-len(known) // self.config.batch.size))
+        known_N = np.zeros(len(self.training), dtype=np.bool_)
+        for name in self.names:
+            known_N[self.training.labelled(name)] = True
+        steps = max(1, -(-int(known_N.sum()) // self.config.batch.size))
         return Plan(steps, self.config.epochs, self.config.frozen_epochs)
 
     @cached_property

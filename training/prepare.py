@@ -7,7 +7,10 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from service.contract.tasks import Task
 from service.contract.ticket import render
@@ -15,7 +18,15 @@ from service.contract.tokens import Tokenizer
 from training.config import RunConfig, TaskConfig
 from training.data.dataset import Dataset, encode_rows
 from training.data.read import infer_tasks, read_table
-from training.data.split import SPLITS, group_rows, split_by_group, split_by_time, write_splits
+from training.data.split import (
+    SPLITS,
+    group_rows,
+    label_shares,
+    split_by_group,
+    split_by_time,
+    write_splits,
+)
+from training.data.stream import StreamedDesk, prepare_stream
 from training.data.table import Row, Table
 from training.errors import DataError, TooFewLabels, TrainingError
 from training.listener import Listener
@@ -38,26 +49,58 @@ class Desk:
     tasks: tuple[Task, ...]
     rows: dict[str, tuple[Row, ...]]
 
+    @property
+    def tickets(self) -> dict[str, int]:
+        """Tickets of every split."""
+        return {name: len(rows) for name, rows in self.rows.items()}
+
+    def label_shares(self) -> Any:
+        """`training.data.split.label_shares` of the tasks' labels."""
+        assignment = {row.id: split for split, rows in self.rows.items() for row in rows}
+        return label_shares(self.table.restrict(self.tasks), assignment, self.tasks)
+
     def texts(self, split: str) -> list[str]:
         """The rendered texts of a split."""
         return [render(row.subject, row.body) for row in self.rows[split]]
+
+    def sample(
+        self,
+        split: str,
+        most: int,  # noqa: ARG002 - for a desk that memory cannot hold
+    ) -> tuple[NDArray[np.int64], list[str]]:
+        """Positions (M,) and texts of the whole split."""
+        return np.arange(len(self.rows[split])), self.texts(split)
 
     def encode(self, tokenizer: Tokenizer) -> dict[str, Dataset]:
         """The data set of every split."""
         return {name: encode_rows(rows, self.tasks, tokenizer) for name, rows in self.rows.items()}
 
 
-def note_origin(directory: Path, data: Path) -> None:
-    """Notes where a run's tickets are, for `resume`; a checkpoint holds nothing of it."""
-    _write_origin(directory, {"data": str(data.resolve())})
+def note_origin(directory: Path, data: Path, baselines: Path | None = None) -> None:
+    """Notes where a run's tickets are, for `resume`; a checkpoint holds nothing of it.
+
+    baselines: the directory of the single-task models that the run is watched beside.
+    """
+    origin = {"data": str(data.resolve())}
+    if baselines is not None:
+        origin["baselines"] = str(baselines.resolve())
+    _write_origin(directory, origin)
 
 
-def prepare(config: RunConfig, directory: Path, listener: Listener) -> Desk:
+def noted_baselines(directory: Path) -> Path | None:
+    """What `note_origin` was told of them. Raises TrainingError."""
+    found = _read_origin(directory).get("baselines")
+    return None if found is None else Path(found)
+
+
+def prepare(config: RunConfig, directory: Path, listener: Listener) -> Desk | StreamedDesk:
     """Reads and splits a run's tickets; writes the splits and the rejects.
 
     Raises TrainingError, also where the tickets are not those that the run began with.
     """
     origin = _read_origin(directory)
+    if config.data.stream:
+        return _stream(config, Path(origin["data"]), directory, listener)
     table = _read(config, Path(origin["data"]), directory, listener)
     if origin.setdefault("fingerprint", table.fingerprint) != table.fingerprint:
         raise DataError("the file of tickets has changed since the run began; start a new run")
@@ -73,6 +116,31 @@ def prepare(config: RunConfig, directory: Path, listener: Listener) -> Desk:
     listener.say(f"split: {counts}")
     _check_coverage(tasks, rows)
     return Desk(table, tasks, rows)
+
+
+def prepare_rows(config: RunConfig, directory: Path, listener: Listener) -> Desk:
+    """As `prepare`, in memory whatever the configuration says: for those who look at every row."""
+    data = config.data.model_copy(update={"stream": False})
+    desk = prepare(config.model_copy(update={"data": data}), directory, listener)
+    assert isinstance(desk, Desk)
+    return desk
+
+
+def _stream(config: RunConfig, data: Path, directory: Path, listener: Listener) -> StreamedDesk:
+    def tasks_of(table: Table) -> tuple[Task, ...]:
+        tasks = tuple(_task(name, task, table, config) for name, task in config.tasks.items())
+        _say_left_out(tasks, table, listener)
+        return tasks
+
+    return prepare_stream(
+        data,
+        directory,
+        {name: task.labels for name, task in config.tasks.items()},
+        tasks_of,
+        lambda table, groups: _split(config, table, groups),
+        config.data.max_reject_share,
+        listener.say,
+    )
 
 
 def _read(config: RunConfig, data: Path, directory: Path, listener: Listener) -> Table:

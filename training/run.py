@@ -13,6 +13,7 @@ from service.contract.tokens import Tokenizer
 from training.balance.build import build_balancer
 from training.config import RunConfig, dump_config, read_config
 from training.data.dataset import Dataset
+from training.data.stream import StreamedDesk
 from training.diagnostics.alerts import Watch
 from training.errors import CheckpointError, TrainingError
 from training.journal import Journal, label_counts
@@ -25,8 +26,9 @@ from training.optimizer import build_optimizer
 from training.parallel import ALONE, Processes
 from training.parts import Parts
 from training.precision import Arithmetic, choose
-from training.prepare import ORIGIN, Desk, note_origin, prepare
+from training.prepare import ORIGIN, Desk, note_origin, noted_baselines, prepare
 from training.record import Record, read_events, rewind
+from training.single_scores import validation_scores
 from training.start import begin_encoder
 from training.state import Progress, load_state
 from training.step.gradients import Gradients
@@ -41,16 +43,17 @@ class Trained:
     network: Network
     encoder: Encoder
     tokenizer: Tokenizer
-    desk: Desk
+    desk: Desk | StreamedDesk
     datasets: dict[str, Dataset]
     config: RunConfig
     arithmetic: Arithmetic
     progress: Progress
 
 
-def start(config: RunConfig, data: Path, directory: Path) -> None:
-    """Makes a run directory and notes what the run is. Raises TrainingError where one is there
-    already, or where the directory cannot be made.
+def start(config: RunConfig, data: Path, directory: Path, baselines: Path | None = None) -> None:
+    """Makes a run directory and notes what the run is. baselines: the directory of single-task
+    models that it is watched beside. Raises TrainingError where one is there already, or where the
+    directory cannot be made.
     """
     if any((directory / name).exists() for name in (EVENTS, STATE)):
         raise TrainingError(
@@ -59,7 +62,7 @@ def start(config: RunConfig, data: Path, directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / CONFIG).write_text(dump_config(config), encoding="utf-8")
-        note_origin(directory, data)
+        note_origin(directory, data, baselines)
     except OSError as error:
         raise TrainingError(f"{directory} cannot hold a run: {error.strerror}") from error
 
@@ -76,7 +79,8 @@ def train(directory: Path, listener: Listener, processes: Processes = ALONE) -> 
     torch.manual_seed(config.seed)
     encoder = begin_encoder(config)
     tokenizer = Tokenizer(encoder.tokenizer, config.model.token_limit)
-    datasets = desk.encode(tokenizer)
+    with processes.in_turn(config.data.stream):
+        datasets = desk.encode(tokenizer)
     network = build_network(encoder.module, encoder.width, desk.tasks, config.model, config.losses)
     run = Parts(config, directory, network, desk, datasets, tokenizer, arithmetic, processes)
     progress = _fit(run, encoder.width, listener)
@@ -85,7 +89,13 @@ def train(directory: Path, listener: Listener, processes: Processes = ALONE) -> 
     return Trained(network, encoder, tokenizer, desk, datasets, config, arithmetic, progress)
 
 
-def _prepare(config: RunConfig, directory: Path, listener: Listener, processes: Processes) -> Desk:
+def _prepare(
+    config: RunConfig, directory: Path, listener: Listener, processes: Processes
+) -> Desk | StreamedDesk:
+    if config.data.stream:
+        # What the process that leads wrote to the run's directory, the others only open.
+        with processes.in_turn():
+            return prepare(config, directory, listener)
     with processes.own(directory) as place:
         if not processes.leads:
             shutil.copy(directory / ORIGIN, place / ORIGIN)
@@ -143,14 +153,20 @@ def _facts(run: Parts, gradients: Gradients, progress: Progress) -> dict[str, An
         "learning": sum(one.numel() for one in gradients.parameters),
         "passes": run.network.trunk.passes,
         "data_fingerprint": run.desk.table.fingerprint,
-        "tickets": {name: len(rows) for name, rows in run.desk.rows.items()},
+        "tickets": run.desk.tickets,
     }
+
+
+def _singles(run: Parts) -> dict[str, float]:
+    """The validation macro-F1 of each task's single-task models, where the run was told of any."""
+    noted = noted_baselines(run.directory)
+    return {} if noted is None else validation_scores(noted)
 
 
 def _resume(
     run: Parts, gradients: Gradients, optimizer: torch.optim.Optimizer
 ) -> tuple[Progress, Watch]:
-    watch = Watch(label_counts(run.datasets["validation"]))
+    watch = Watch(label_counts(run.datasets["validation"]), _singles(run))
     events, state = run.directory / EVENTS, run.directory / STATE
     if not state.exists():
         if run.processes.leads:

@@ -123,20 +123,28 @@ def _product(
 ) -> list[NodeProto]:
     name, source, output = layer.weight.name, layer.source, layer.output
     weight_KN = numpy_helper.to_array(layer.weight)
-    bytes_KN, step_N = rounded(weight_KN)
+    # Several passes may read one weight: it is rounded and stored once.
+    known = {tensor.name: tensor for tensor in tensors}
+    if f"{name}_bytes" in known:
+        bytes_KN, step_N = (
+            numpy_helper.to_array(known[f"{name}_{kind}"]) for kind in ("bytes", "steps")
+        )
+    else:
+        bytes_KN, step_N = rounded(weight_KN)
+        _store(tensors, f"{name}_bytes", bytes_KN)
+        _store(tensors, f"{name}_steps", step_N)
     bias_N = numpy_helper.to_array(stored[layer.bias]) if layer.bias else 0.0
     # A step of a token's own leaves its mean where it is.
     given_K = found.rounded_K if fixed else found.mean_K
     lost_N = found.mean_K @ weight_KN - given_K @ (bytes_KN * step_N)
     bias = f"{output}_bias"
-    _store(tensors, f"{name}_bytes", bytes_KN)
-    _store(tensors, f"{name}_steps", step_N)
     _store(tensors, bias, np.asarray(bias_N + lost_N, dtype=np.float32))
     inputs = [f"{source}_bytes", f"{name}_bytes", f"{source}_step", f"{name}_steps"]
     inputs.append(f"{source}_zero")
     if fixed:
         return [_node("MatMulIntegerToFloat", [*inputs, "", bias], output, DOMAIN)]
-    raw, scaled = f"{output}_raw", f"{output}_scaled"
+    # Other words than those of `_rounding`: a product's output may be another one's source.
+    raw, scaled = f"{output}_whole", f"{output}_product"
     return [
         _node("MatMulIntegerToFloat", inputs, raw, DOMAIN),
         _node("Mul", [raw, f"{source}_row"], scaled),

@@ -1,12 +1,14 @@
 """Every way to train goes through the one loop: it learns, and a kill changes nothing."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.training.desk import LIMIT, silent, tiny_config
+from training.conclude import conclude
 from training.record import read_events
 from training.run import start, train
 
@@ -59,6 +61,36 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
     first = [sum(losses.values()) for _, losses in whole[:4]]
     last = [sum(losses.values()) for _, losses in whole[-4:]]
     assert sum(last) < sum(first)
+
+
+def test_a_streamed_run_is_the_run_in_memory(encoder: Path, desk: Path, tmp_path: Path) -> None:
+    reports = {}
+    for stream in (False, True):
+        directory = tmp_path / str(stream)
+        # Without the trunk's kept answers, which a stream does not fit into, nothing differs.
+        config = tiny_config(encoder, data={"stream": stream}, frozen_epochs=0)
+        start(config, desk, directory)
+        reports[stream] = conclude(train(directory, silent()), directory, silent())
+    assert reports[True] == reports[False]
+    assert (tmp_path / "True" / "stream").is_dir()
+
+
+def test_a_run_is_watched_beside_single_task_models(
+    encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    single = tmp_path / "alone" / "single" / "category" / "seed-7"
+    single.mkdir(parents=True)
+    (single / "report.json").write_text('{"validation_metric": 0.999}')
+    document = {"tasks": {"category": {"single": [{"directory": "single/category/seed-7"}]}}}
+    (tmp_path / "alone" / "baselines.json").write_text(json.dumps(document))
+    # A head that cannot learn stays far below.
+    config = tiny_config(encoder, optimizer={"encoder_rate": 1e-9, "head_rate": 1e-9}, epochs=4)
+    start(config, desk, tmp_path / "run", tmp_path / "alone")
+    train(tmp_path / "run", silent())
+    alerts = [
+        one for one in read_events(tmp_path / "run" / "events.jsonl") if one["event"] == "alert"
+    ]
+    assert ["category"] in [one["tasks"] for one in alerts if one["kind"] == "negative_transfer"]
 
 
 def test_a_run_tells_what_it_drew_and_what_its_gradients_say(

@@ -21,7 +21,7 @@ from training.data.table import Row, Table, text_key
 from training.errors import DataError
 from training.evaluate import Measures
 from training.listener import Listener
-from training.prepare import SPLIT_FILE, Desk, note_origin, prepare
+from training.prepare import SPLIT_FILE, Desk, note_origin, prepare_rows
 
 IntArray = NDArray[np.int64]
 
@@ -68,10 +68,9 @@ def gather(data: Path, config: RunConfig, splits: Path | None = None) -> Materia
 
     splits: a file `id,split` in place of the configuration's own split. Raises TrainingError.
     """
-    whole = config.data.model_copy(update={"stream": False})
     with tempfile.TemporaryDirectory() as place:
         note_origin(Path(place), data)
-        desk = prepare(config.model_copy(update={"data": whole}), Path(place), _SILENT)
+        desk = prepare_rows(config, Path(place), _SILENT)
         groups = _groups(Path(place) / SPLIT_FILE)
     table = desk.table.restrict(desk.tasks)
     mark = desk.table.fingerprint

@@ -41,8 +41,15 @@ def run(
             exists=True, dir_okay=False, help="YAML file; without it, the reference recipe."
         ),
     ] = None,
+    baselines: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Alert where a task falls below these."),
+    ] = None,
 ) -> None:
-    """Train, calibrate and test a model; the checkpoint is OUT/checkpoint."""
+    """Train, calibrate and test a model; the checkpoint is OUT/checkpoint.
+
+    Several processes: `torchrun --nproc_per_node N -m training run ...`.
+    """
     from training.config import read_config
     from training.parallel import joined
     from training.run import start
@@ -51,7 +58,7 @@ def run(
         found = read_config(config)
         processes = joined()
         if processes.leads:
-            start(found, data, out)
+            start(found, data, out, baselines)
         processes.wait()
 
     guard(work)

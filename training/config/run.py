@@ -85,6 +85,15 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _weights_are_for_manual(self) -> Self:
+        weights, method = self.balance.weights, self.balance.method
+        if weights and method != "manual":
+            raise ValueError(f"balance.weights are for the method manual, found {method}")
+        if weights and all(weights.get(name, 1.0) == 0.0 for name in self.tasks):
+            raise ValueError("balance.weights must not all be 0")
+        return self
+
+    @model_validator(mode="after")
     def _a_stream_is_read_once(self) -> Self:
         if self.data.stream and any(task.votes for task in self.tasks.values()):
             raise ValueError("data.stream true does not read tasks.*.votes; allowed: null")

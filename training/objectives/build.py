@@ -9,6 +9,7 @@ from training.objectives.distillation import Distillation
 from training.objectives.masked_language import MaskedLanguage
 from training.objectives.objective import Objective
 from training.parts import Parts
+from training.prepare import Desk
 
 
 def build_objectives(run: Parts, width: int, listener: Listener) -> tuple[Objective, ...]:
@@ -30,6 +31,7 @@ def _lessons(run: Parts, directory: Path, listener: Listener) -> Lessons:
     warning = other_split(teacher, run.config, run.desk.table.fingerprint)
     if warning is not None:
         listener.say(warning)
+    assert isinstance(run.desk, Desk), "a configuration with a teacher does not stream"
     seen = encode_rows(run.desk.rows["train"], teacher.tasks, teacher.tokenizer)
     return teach(
         teacher,

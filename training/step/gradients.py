@@ -148,7 +148,14 @@ class Gradients:
         return [penalty]
 
     def _compare(self, losses: Mapping[str, Tensor]) -> Compared:
-        return compare_gradients(losses, comparable(self.network.trunk), per_layer=self.per_layer)
+        # Scaled, or a gradient in half precision may vanish.
+        scaled = {task: self.scaler.scale(loss) for task, loss in losses.items()}
+        return compare_gradients(
+            scaled,
+            comparable(self.network.trunk),
+            per_layer=self.per_layer,
+            scale=self.scaler.get_scale(),
+        )
 
     def _backward(
         self, losses: dict[str, Tensor], extras: list[Tensor], rows: Rows, step: int
