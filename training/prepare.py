@@ -34,6 +34,10 @@ from training.listener import Listener
 ORIGIN, SPLIT_FILE, REJECTS = "run.json", "splits.csv", "rejects.csv"
 
 
+LEAST_ROWS = 2
+"""Tickets of a class, with which it can be told from the others at all."""
+
+
 class Wanted(NamedTuple):
     """A task as reading needs to know it."""
 
@@ -106,6 +110,7 @@ def prepare(config: RunConfig, directory: Path, listener: Listener) -> Desk | St
         raise DataError("the file of tickets has changed since the run began; start a new run")
     _write_origin(directory, origin)
     tasks = tuple(_task(name, task, table, config) for name, task in config.tasks.items())
+    _check_classes(tasks, table, config)
     _say_left_out(tasks, table, listener)
     listener.say(f"looking for near-duplicates among {len(table)} tickets")
     groups = group_rows(table)
@@ -129,6 +134,7 @@ def prepare_rows(config: RunConfig, directory: Path, listener: Listener) -> Desk
 def _stream(config: RunConfig, data: Path, directory: Path, listener: Listener) -> StreamedDesk:
     def tasks_of(table: Table) -> tuple[Task, ...]:
         tasks = tuple(_task(name, task, table, config) for name, task in config.tasks.items())
+        _check_classes(tasks, table, config)
         _say_left_out(tasks, table, listener)
         return tasks
 
@@ -165,6 +171,25 @@ def _task(name: str, task: TaskConfig, table: Table, config: RunConfig) -> Task:
         return Task(name=name, labels=task.labels, kind=kind, role=task.role)
     found = infer_tasks(table, (name,), min_count=config.data.min_label_rows)[0]
     return Task(name=name, labels=found.labels, kind=task.kind or found.kind, role=task.role)
+
+
+def _check_classes(tasks: tuple[Task, ...], table: Table, config: RunConfig) -> None:
+    """A class of one ticket could be trained on or measured, never both."""
+    for task in tasks:
+        counts = table.label_counts(task.name)
+        rare = [label for label in task.labels if counts[label] < LEAST_ROWS]
+        if not rare:
+            continue
+        given = config.tasks[task.name].labels is not None
+        remedy = (
+            f"take it out of tasks.{task.name}.labels"
+            if given
+            else f"data.min_label_rows must be at least {LEAST_ROWS}"
+        )
+        raise TooFewLabels(
+            f"task {task.name}: the label {rare[0]!r} needs {LEAST_ROWS} tickets or more, found "
+            f"{counts[rare[0]]}; {remedy}"
+        )
 
 
 def _say_left_out(tasks: tuple[Task, ...], table: Table, listener: Listener) -> None:
