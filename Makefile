@@ -29,7 +29,7 @@ ifneq ($(word 2,$(DATA)),)
 $(error DATA must be a path without spaces, found "$(DATA)")
 endif
 
-.PHONY: help setup same-run serve real shadow test test-slow check bench bench-peers bench-shadow bench-confidences clean
+.PHONY: help setup same-run serve real shadow test test-slow check bench bench-peers bench-shadow bench-training bench-confidences clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -83,6 +83,9 @@ bench-shadow: same-run $(SEAL) $(LEGACY_SEAL)  ## what the shadow and the ledger
 	$(BIN)/python -m tests.benchmarks.fortnights
 	$(BIN)/python -m tests.benchmarks.ledger
 	$(BIN)/python -m tests.benchmarks.shadow_load --bundle $(BUNDLE) --legacy-bundle $(LEGACY)/bundle
+
+bench-training: $(INSTALLED)  ## the training loop beside the bare encoder, and what comparing gradients costs
+	$(BIN)/python -m tests.benchmarks.training
 
 bench-confidences: same-run $(SEAL)  ## whether confidences, promises and sets hold on fresh tickets; what is told to be out of scope
 	$(BIN)/python -m tests.benchmarks.confidences --desk $(OUT)/run

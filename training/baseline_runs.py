@@ -17,6 +17,7 @@ from training.listener import Listener
 from training.prepare import Desk, note_origin, prepare_rows
 from training.single import alone, labelled_tickets
 from training.single_scores import BASELINES as BASELINES
+from training.start import check_builds
 from training.whole import run_whole
 
 DESK, SINGLE, JOINT = "desk", "single", "joint"
@@ -43,6 +44,7 @@ def run_baselines(
     relative to OUT. Measures are of the test split, those of `single` calibrated. Raises
     TrainingError.
     """
+    check_builds([config])
     desk = read_desk(config, data, out / DESK, listener)
     found = _without_training(config, desk, out, listener)
     _write(out / BASELINES, found)

@@ -56,7 +56,7 @@ def other_split(teacher: Checkpoint, config: RunConfig, fingerprint: str) -> str
     """A warning where the teacher learned from the same tickets, split in another way: it has then
     seen labels of the student's test split, and the student's figures are not to be trusted.
 
-    fingerprint: of the student's table.
+    fingerprint: of the student's table, as a checkpoint has it.
     """
     same = teacher.config.data == config.data
     if same or teacher.facts.data_fingerprint != fingerprint:

@@ -80,7 +80,7 @@ def relabel_queue(
     own copy. folds: 2 or more. Raises TrainingError.
     """
     if run is not None:
-        return _from_run(run)
+        return _from_run(run, data, config)
     return doubts_of(gather(data, config), folds, seed)
 
 
@@ -161,12 +161,14 @@ def write_queue(path: Path, found: Sequence[TaskDoubts]) -> int:
     return len(doubts)
 
 
-def _from_run(run: Path) -> list[TaskDoubts]:
+def _from_run(run: Path, data: Path, config: RunConfig) -> list[TaskDoubts]:
     # Imported here: without a run, nothing of torch is needed.
     from training.checkpoint import load_facts
     from training.conclude import CHECKPOINT
 
     facts, predictions = load_facts(run / CHECKPOINT)
+    if facts.data_fingerprint != f"sha256:{gather(data, config).fingerprint}":
+        raise TrainingError(f"--run {run.name} was trained on other tickets than {data.name}")
     assignment = read_splits(run / SPLIT_FILE)
     ids, found = list[str](), []
     parts = [split for split in HELD_OUT if split in predictions]

@@ -28,7 +28,7 @@ from training.data.split import (
 )
 from training.data.stream import StreamedDesk, prepare_stream
 from training.data.table import Row, Table
-from training.errors import DataError, TooFewLabels, TrainingError
+from training.errors import ConfigError, DataError, TooFewLabels, TrainingError
 from training.listener import Listener
 
 ORIGIN, SPLIT_FILE, REJECTS = "run.json", "splits.csv", "rejects.csv"
@@ -168,9 +168,17 @@ def _read(config: RunConfig, data: Path, directory: Path, listener: Listener) ->
 def _task(name: str, task: TaskConfig, table: Table, config: RunConfig) -> Task:
     if task.labels is not None:
         kind = task.kind or ("ordinal" if name == "urgency" else "nominal")
-        return Task(name=name, labels=task.labels, kind=kind, role=task.role)
-    found = infer_tasks(table, (name,), min_count=config.data.min_label_rows)[0]
-    return Task(name=name, labels=found.labels, kind=task.kind or found.kind, role=task.role)
+        made = Task(name=name, labels=task.labels, kind=kind, role=task.role)
+    else:
+        found = infer_tasks(table, (name,), min_count=config.data.min_label_rows)[0]
+        kind = task.kind or found.kind
+        made = Task(name=name, labels=found.labels, kind=kind, role=task.role)
+    if made.kind == "nominal" and task.loss != "cross_entropy":
+        raise ConfigError(
+            f"tasks.{name}.loss {task.loss} needs ordered labels, and {name} is nominal; allowed: "
+            f"cross_entropy, or tasks.{name}.kind ordinal with tasks.{name}.labels in order"
+        )
+    return made
 
 
 def _check_classes(tasks: tuple[Task, ...], table: Table, config: RunConfig) -> None:

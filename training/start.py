@@ -1,13 +1,16 @@
 """A configuration comes in; the encoder that its run begins with goes out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from service.contract.tasks import Task
 from training.checkpoint import load
 from training.config import RunConfig
 from training.errors import ConfigError
 from training.model.encoder import Encoder, load_encoder
+from training.model.network import build_network
 
 
 def begin_encoder(config: RunConfig) -> Encoder:
@@ -29,15 +32,31 @@ def begin_encoder(config: RunConfig) -> Encoder:
     return encoder
 
 
+def check_builds(configs: Sequence[RunConfig]) -> None:
+    """Builds each network once and forgets it: what cannot be built is found before the first of
+    many runs. Raises what a run would raise.
+    """
+    for config in configs:
+        tasks = tuple(Task(name=name, labels=("one", "other")) for name in config.tasks)
+        encoder = begin_encoder(config)
+        build_network(encoder.module, encoder.width, tasks, config.model)
+
+
 def _begin_from(encoder: Encoder, directory: Path) -> None:
-    start = load(directory)
-    try:
-        encoder.module.load_state_dict(start.network.trunk.encoder.state_dict())
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+    """What the tasks shared: low-rank updates, which are a task's own, are left out."""
+    known = load(directory).network.trunk.encoder.state_dict()
+    shared = {
+        name.replace(".base_layer.", "."): value
+        for name, value in known.items()
+        if ".lora_" not in name
+    }
+    wanted = encoder.module.state_dict()
+    shapes = {name: value.shape for name, value in shared.items()}
+    if shapes != {name: value.shape for name, value in wanted.items()}:
         raise ConfigError(
-            f"model.start {directory.name} has another encoder than {encoder.name}: {reason}"
-        ) from error
+            f"model.start {directory.name} has another encoder than model.encoder {encoder.name}"
+        )
+    encoder.module.load_state_dict(shared)
 
 
 def _checkpoint(encoder: Encoder) -> None:

@@ -87,6 +87,8 @@ def settling(one: Gap, margin: float, level: float = 0.95, tests: int = 1) -> in
     The half-width must fall below |difference| (helps, hurts) or below margin - |difference|
     (neutral), whichever is wider; it is that of the strictest of `tests` adjusted tests.
     """
+    if one.error == 0.0:
+        return max(math.ceil(math.log(1.0 - level) / math.log(1.0 - margin)), one.n + 1)
     wide = max(abs(one.estimate), margin - abs(one.estimate))
     variance = (wide / one.quantile(1.0 - (1.0 - level) / tests)) ** 2
     left = variance - (one.seed_variance or 0.0)

@@ -37,8 +37,13 @@ class Gap:
         return math.sqrt(self.ticket_variance + (self.seed_variance or 0.0))
 
     def interval(self, level: float = 0.95) -> Interval:
-        """Two-sided; level within (0, 1). Raises ValueError."""
-        half = self.quantile(level) * self.error
+        """Two-sided; level within (0, 1). Raises ValueError.
+
+        Where nothing varies, because both said the same to every ticket, it is as wide as the share
+        of other tickets on which they may differ all the same (the rule of three: Hanley &
+        Lippman-Hand 1983, JAMA 249).
+        """
+        half = self.quantile(level) * self.error or 1.0 - (1.0 - level) ** (1.0 / max(self.n, 1))
         return Interval(max(-1.0, self.estimate - half), min(1.0, self.estimate + half))
 
     def quantile(self, level: float) -> float:

@@ -4,13 +4,34 @@ from pathlib import Path
 
 import pytest
 
-from training.config import RunConfig, dump_config, parse_config, read_config
+from training.config import REFERENCE_COMPOSITION, RunConfig, dump_config, parse_config, read_config
 from training.errors import ConfigError
 
 
 @pytest.mark.parametrize(
     ("document", "message"),
     [
+        ({"model": {"sharing": "loro"}}, "'hard', 'soft', 'cross_stitch', .* 'ple'"),
+        ({"model": {"sharing": {"rank": 3}}}, r"model\.sharing: needs the key scheme"),
+        (
+            {"model": {"sharing": {"scheme": "lora", "rnk": 3}}},
+            r"model\.sharing\.lora\.rnk: there is no such key; allowed: top_layers, scheme, rank",
+        ),
+        ({"balance": 3}, "balance: must be a mapping"),
+        ({"balance": "sum"}, r"balance\.method: Input should be 'equal', .* or 'nashmtl'"),
+        ({"balance": {"weights": {"queue": 2.0}}}, r"balance\.weights are for the method manual"),
+        (
+            {"balance": {"method": "manual", "weights": dict.fromkeys(REFERENCE_COMPOSITION, 0.0)}},
+            "must not all be 0",
+        ),
+        (
+            {"balance": "pcgrad", "model": {"sharing": "prefix"}},
+            r"pcgrad weighs .* prefix has none that learn; allowed: equal, manual",
+        ),
+        ({"tasks": {"a": {"kind": "nominal", "loss": "corn"}}}, "allowed: cross_entropy"),
+        ({"tasks": {"a": {"exported": False}}}, "must have the role auxiliary"),
+        ({"distill": {"hidden": 1.0}}, "hidden needs a teacher"),
+        ({"data": {"stream": True, "split": "time"}}, "allowed: group"),
         ({"epoch": 3}, "epoch: there is no such key; allowed: tasks"),
         ({"optimizer": {"lr": 1}}, r"optimizer\.lr: there is no such key; allowed: encoder_rate"),
         ({"model": {"pooling": "max"}}, r"model\.pooling: Input should be 'cls' or 'mean'"),

@@ -205,6 +205,21 @@ def test_a_file_without_urgency_trains_one_head_less(encoder: Path, tmp_path: Pa
     assert [task.name for task in load(tmp_path / "run" / "checkpoint").tasks] == ["category"]
 
 
+def test_an_ordinal_loss_on_labels_without_an_order_is_refused(
+    encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    start(tiny_config(encoder, tasks={"category": {"loss": "corn"}}), desk, tmp_path)
+    with pytest.raises(ConfigError, match=r"tasks.category.loss corn needs ordered labels"):
+        train(tmp_path, silent())
+
+
+def test_a_class_of_one_ticket_is_refused(encoder: Path, desk: Path, tmp_path: Path) -> None:
+    labels = ["billing", "technical", "sales"]
+    start(tiny_config(encoder, tasks={"category": {"labels": labels}}), desk, tmp_path)
+    with pytest.raises(DataError, match=r"'sales' needs 2 tickets or more, found 0; take it out"):
+        train(tmp_path, silent())
+
+
 def test_a_loss_that_is_not_finite_stops_before_the_step(
     encoder: Path, desk: Path, tmp_path: Path
 ) -> None:

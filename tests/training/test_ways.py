@@ -67,11 +67,13 @@ def test_a_streamed_run_is_the_run_in_memory(encoder: Path, desk: Path, tmp_path
     reports = {}
     for stream in (False, True):
         directory = tmp_path / str(stream)
-        # Without the trunk's kept answers, which a stream does not fit into, nothing differs.
-        config = tiny_config(encoder, data={"stream": stream}, frozen_epochs=0)
+        config = tiny_config(encoder, data={"stream": stream})
         start(config, desk, directory)
         reports[stream] = conclude(train(directory, silent()), directory, silent())
-    assert reports[True] == reports[False]
+    for task, found in reports[True]["tasks"].items():
+        # A resting encoder read the tickets in other batches: the last bits of a float differ.
+        for kind, measures in found.items():
+            assert measures == pytest.approx(reports[False]["tasks"][task][kind], abs=1e-3), kind
     assert (tmp_path / "True" / "stream").is_dir()
 
 

@@ -1,8 +1,8 @@
 """What a run says of what it learns besides its tasks' labels, and of what it watches."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from training.config.section import Count, NotNegative, Positive, Section
 
@@ -29,6 +29,12 @@ class DistillConfig(Section):
     temperature: Positive = 2.0
     weight: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
     hidden: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _there_is_a_teacher(self) -> Self:
+        if self.teacher is None and self.hidden:
+            raise ValueError("hidden needs a teacher, found none")
+        return self
 
 
 class DiagnosticsConfig(Section):

@@ -34,11 +34,19 @@ def dump_config(config: RunConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
+_NO_MAPPING = frozenset({"model_type", "model_attributes_type", "dict_type"})
+
+
 def _line(fault: ErrorDetails) -> str:
     key = ".".join(str(part) for part in fault["loc"]) or "the file"
     if fault["type"] == "extra_forbidden" and (allowed := _keys(fault["loc"][:-1])):
         return f"{key}: there is no such key; allowed: {', '.join(allowed)}"
-    return f"{key}: {fault['msg']}"
+    said = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] in _NO_MAPPING:
+        said = "must be a mapping of keys to values"
+    elif fault["type"] == "union_tag_not_found":
+        said = "needs the key scheme, or a scheme's name alone"
+    return f"{key}: {said}" if fault["loc"] else said
 
 
 def _keys(location: tuple[int | str, ...]) -> list[str]:

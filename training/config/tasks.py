@@ -17,7 +17,7 @@ class TaskConfig(Section):
     here or read as P0, P1 and so on; every other task is nominal. loss: all but `cross_entropy` ask
     for an ordinal task. exported: a task that is not is trained, reported, and left out of the
     bundle. votes: the column with several agents' votes, such as `billing:3;technical:1`, which
-    become soft labels.
+    become soft labels; a ticket without a label counts as the one that most of its votes are for.
     """
 
     labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)] | None = None

@@ -107,12 +107,13 @@ def _size(material: Material, task: Task) -> Check:
     tickets = int(of_split(material, task, "test").sum())
     gap = detectable(tickets)
     shown = percent(gap) if gap < 1.0 else "none"
+    found = f"a difference in accuracy of {shown} or more" if gap < 1.0 else "no difference"
     return check(
         f"{TEST_SIZE}: {task.name}",
         graded(gap, _SIZE_LIMITS),
         shown,
-        f"{tickets:,} labelled test tickets find, four times in five, a difference in accuracy of "
-        f"{shown} or more between two models that differ on {percent(DISCORDANT)} of them",
+        f"{tickets:,} labelled test tickets find, four times in five, {found} between two models "
+        f"that differ on {percent(DISCORDANT)} of them",
         "a difference that the test split cannot show is no reason to prefer a model",
         "label more tickets, raise data.test, or test in folds (data.fold)",
     )

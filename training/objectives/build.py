@@ -28,7 +28,7 @@ def build_objectives(run: Parts, width: int, listener: Listener) -> tuple[Object
 
 def _lessons(run: Parts, directory: Path, listener: Listener) -> Lessons:
     teacher = load_teacher(directory, run.desk.tasks)
-    warning = other_split(teacher, run.config, run.desk.table.fingerprint)
+    warning = other_split(teacher, run.config, f"sha256:{run.desk.table.fingerprint}")
     if warning is not None:
         listener.say(warning)
     assert isinstance(run.desk, Desk), "a configuration with a teacher does not stream"

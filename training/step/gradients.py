@@ -120,6 +120,10 @@ class Gradients:
         if wanted.features is not None:
             features = wanted.features.at(positions_B)
             return Pass(batch, places_B, features, self.network.answer(features))
+        if wanted.resting:
+            # At rest it drops nothing, so that it says what it would say once for all epochs.
+            trunk = self.network.trunk
+            (trunk if trunk.reads_once else trunk.encoder).eval()
         with self.arithmetic.autocast():
             features = self.network.trunk(batch.ids, batch.mask)
             return Pass(batch, places_B, features, self.network.answer(features))

@@ -12,9 +12,10 @@ from training.conclude import concluded
 from training.config import RunConfig
 from training.errors import ConfigError
 from training.listener import Listener
+from training.start import check_builds
 from training.table.results import Line, line, write_results
 from training.table.trial import keep_answers, run_trial
-from training.table.variants import FACTORS, Factor, Variant, variants
+from training.table.variants import FACTORS, Factor, Variant, left_out, variants
 
 ALONE, RUNS = "alone", "runs"
 
@@ -59,6 +60,9 @@ def make_table(
     """
     _check_folds(config, wanted.folds)
     place, every = Place(out), tuple(variants(config, wanted.factors))
+    check_builds([variant.config for variant in every])
+    for reason in left_out(config, wanted.factors):
+        listener.say(f"left out: {reason}")
     began = time.monotonic()
     for seed, fold in _rounds(config, wanted):
         for variant in (None, *every):
@@ -125,6 +129,7 @@ def _write(
         "data": data.name,
         "config": config.model_dump(mode="json"),
         "margin": wanted.margin,
+        "left_out": list(left_out(config, wanted.factors)),
         "baselines": f"{ALONE}/fold-*/{BASELINES}",
     }
     write_results(place.out, lines(config, every, place, wanted), about)

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from training.config import RunConfig, parse_config
 from training.config.balance import Method
 from training.config.batch import Sampling
+from training.errors import ConfigError
 
 Factor = Literal["architecture", "balance", "sampling"]
 FACTORS: tuple[Factor, ...] = get_args(Factor)
@@ -30,13 +31,26 @@ class Variant:
 
 
 def variants(reference: RunConfig, factors: tuple[Factor, ...] = FACTORS) -> Iterator[Variant]:
-    """The reference, then one recipe for each other value of each factor. Raises ConfigError."""
+    """The reference, then one recipe for each other value of each factor that goes with it."""
     yield Variant(REFERENCE, REFERENCE, reference)
     for factor in factors:
         for value, change in _values(factor, reference):
             name = f"{factor}={value}"
-            limit = 1 if value in ONE_SEED else None
-            yield Variant(name, factor, _changed(reference, change, name), limit)
+            try:
+                changed = _changed(reference, change, name)
+            except ConfigError:
+                continue
+            yield Variant(name, factor, changed, 1 if value in ONE_SEED else None)
+
+
+def left_out(reference: RunConfig, factors: tuple[Factor, ...] = FACTORS) -> Iterator[str]:
+    """Why a way cannot be combined with the reference, a sentence each."""
+    for factor in factors:
+        for value, change in _values(factor, reference):
+            try:
+                _changed(reference, change, f"{factor}={value}")
+            except ConfigError as error:
+                yield str(error)
 
 
 def _values(factor: Factor, reference: RunConfig) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -48,7 +62,7 @@ def _values(factor: Factor, reference: RunConfig) -> Iterator[tuple[str, dict[st
         for method in get_args(Method):
             # Without weights of its own it is `equal` under another name.
             if method not in {reference.balance.method, "manual"}:
-                yield method, {"balance": {"method": method}}
+                yield method, {"balance": {"method": method, "weights": {}}}
     else:
         for sampling in get_args(Sampling):
             if sampling != reference.batch.sampling:

@@ -76,3 +76,12 @@ def test_no_task_gives_no_verdict_and_a_margin_of_nothing_is_refused() -> None:
     assert judge([], 0.01) == []
     with pytest.raises(ValueError, match=r"margin must be positive, found 0\.0"):
         judge([made(0.0, 0.1)], 0.0)
+
+
+def test_two_recipes_that_said_the_same_to_few_tickets_are_not_called_neutral() -> None:
+    few, many = (Gap(0.0, 0.0, None, math.inf, n) for n in (10, 10_000))
+    (open_one,), (settled,) = judge([few], 0.02), judge([many], 0.02)
+    assert (open_one.verdict, settled.verdict) == ("inconclusive", "neutral")
+    assert open_one.needed is not None
+    again = Gap(0.0, 0.0, None, math.inf, open_one.needed)
+    assert judge([again], 0.02)[0].verdict == "neutral"

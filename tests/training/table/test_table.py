@@ -15,7 +15,7 @@ from training.errors import ConfigError
 from training.table.results import page
 from training.table.table import Place, Wanted, make_table
 from training.table.trial import keep_answers
-from training.table.variants import ONE_SEED, SCHEMES, variants
+from training.table.variants import ONE_SEED, SCHEMES, left_out, variants
 
 
 def test_every_value_of_every_factor_is_in_the_table_once() -> None:
@@ -43,6 +43,17 @@ def test_a_variant_differs_from_the_reference_in_its_factor_alone() -> None:
         }
         section = {"architecture": "model", "balance": "balance", "sampling": "batch"}
         assert apart == ({section[one.factor]} if one.factor != "reference" else set())
+
+
+def test_a_way_that_does_not_go_with_the_recipe_is_left_out_and_said() -> None:
+    reference = RunConfig.model_validate({"balance": "pcgrad"})
+    names = {one.name for one in variants(reference)}
+    assert "architecture=soft" not in names
+    assert {"architecture=lora", "balance=equal"} <= names
+    assert any("model.sharing soft" in line for line in left_out(reference))
+    weighed = RunConfig.model_validate({"balance": {"method": "manual", "weights": {"queue": 2.0}}})
+    assert {"balance=equal", "architecture=soft"} <= {one.name for one in variants(weighed)}
+    assert list(left_out(weighed)) == []
 
 
 def test_folds_that_do_not_make_the_whole_are_refused(
