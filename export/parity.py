@@ -29,9 +29,15 @@ TOLERANCE = 1e-5
 MARGIN = 2e-5
 """Two labels closer than this may swap within the tolerance; a flip between others is a fault."""
 
-SCOPE_TOLERANCE = 1e-4
+SCOPE_TOLERANCE = 5e-4
 """Largest difference of a scope score, as a share of it: a sum of squares, each of which divides by
-the small spread of a direction; MiniLM's is about 1e-6."""
+the small spread of a direction. MiniLM's is about 1e-6.
+
+A network that has hardly learned gives all tickets nearly the same features. Where they differ by
+some 4e-4 of their length, float32's rounding of 4e-7 is up to 2.1e-4 of a score: measured on ten
+sharing schemes with four seeds each, two random layers; hard sharing's is 8e-5. That is in the
+features, not in the whitening: a product in float64 leaves it as it is, and a ridge of 1e-3 of a
+length brings it to 1.4e-4 only. `service.proof` allows golden tickets twice the bound."""
 
 BATCHES = {1: 64, 3: 34, 8: 30, 32: 20}
 """Batch size to number of batches: 1,046 texts."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from export.card.compared import compared
 from export.card.left_out import left_out
 from export.card.markdown import LIMITS, number, table
 from export.card.promises import automation
@@ -39,9 +40,10 @@ def write_card(
     """
     parts = [
         _purpose(version, checkpoint.tasks),
-        _tasks(checkpoint.tasks),
+        _tasks(checkpoint.tasks, _unexported(checkpoint)),
         _origin(checkpoint),
         _quality(checkpoint),
+        *_compared(checkpoint),
         _calibration(checkpoint),
         automation(checkpoint.tasks, variants),
         *([left_out(notes)] if notes else []),
@@ -61,7 +63,7 @@ def _purpose(version: str, tasks: Sequence[Task]) -> str:
     )
 
 
-def _tasks(tasks: Sequence[Task]) -> str:
+def _tasks(tasks: Sequence[Task], unexported: str) -> str:
     rows = (
         (task.name, task.role, task.kind, str(task.classes), ", ".join(task.labels))
         for task in tasks
@@ -70,8 +72,28 @@ def _tasks(tasks: Sequence[Task]) -> str:
         "## Tasks\n\n"
         + table(("task", "role", "kind", "labels", "in the order of the logits"), rows)
         + "\n\nPrimary tasks are what the model is for. Auxiliary tasks helped it learn and are\n"
-        "answered too; judge the model by the primary ones."
+        "answered too; judge the model by the primary ones." + unexported
     )
+
+
+def _unexported(checkpoint: Checkpoint) -> str:
+    """One line on the tasks that were trained beside these and are not answered; empty where there
+    are none.
+    """
+    measured = checkpoint.facts.metrics.get("unexported", {})
+    named = [_aside(task, measured.get(task.name, {})) for task in checkpoint.facts.unexported]
+    return f"\n\nTrained beside them and not answered: {', '.join(named)}." if named else ""
+
+
+def _aside(task: Task, measures: Mapping[str, Any]) -> str:
+    """The task, with its figures where it was measured: its head was dropped, uncalibrated."""
+    shown = [f"{MEASURES[key]} {number(measures, key)}" for key in _ASIDE if key in measures]
+    return f"{task.name} ({', '.join(shown)} on the test split)" if shown else task.name
+
+
+def _compared(checkpoint: Checkpoint) -> list[str]:
+    section = compared(checkpoint.facts.metrics)
+    return [] if section is None else [section]
 
 
 def _origin(checkpoint: Checkpoint) -> str:
@@ -152,6 +174,7 @@ def _count(measures: Mapping[str, Any]) -> str:
     return f"{measures['n']:.0f}" if "n" in measures else ""
 
 
+_ASIDE = ("accuracy", "macro_f1")
 _STAGES = ("uncalibrated", "test")
 _SPLIT_BY = {
     "group": "near-duplicate group: no near-duplicate stands on both sides",
