@@ -59,7 +59,8 @@ test: $(INSTALLED)  ## the fast suite
 	$(BIN)/pytest -n auto
 
 test-slow: $(INSTALLED)  ## the rest of the suite
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --ignore=tests/training --ignore=tests/export
+	$(BIN)/pytest -m slow -n auto tests/training tests/export
 
 check: $(INSTALLED)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

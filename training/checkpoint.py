@@ -62,11 +62,6 @@ class Facts(BaseModel):
     offsets: dict[str, tuple[float, ...]] = {}
     scope_method: Literal["mahalanobis", "energy"] | None = None
 
-    @property
-    def trained(self) -> tuple[Task, ...]:
-        """All that were trained, for a trunk that has a part for each."""
-        return (*self.tasks, *self.unexported)
-
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -170,7 +165,10 @@ def _network(facts: Facts, config: RunConfig, weights: Path) -> Network:
     # The random initial weights are overwritten; the caller's random state must not notice.
     with torch.random.fork_rng():
         encoder = rebuild_encoder(facts.encoder_config)
-    network = build_network(encoder, facts.width, facts.trained, config.model, config.losses)
+    trained = {task.name: task for task in (*facts.tasks, *facts.unexported)}
+    # In the order of the training, which some trunks number their parts by.
+    tasks = tuple(trained[name] for name in config.tasks)
+    network = build_network(encoder, facts.width, tasks, config.model, config.losses)
     network.keep(config.exported)
     network.load_state_dict(load_file(weights))
     return network.eval()

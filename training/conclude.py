@@ -75,7 +75,6 @@ def conclude(trained: Trained, directory: Path, listener: Listener) -> dict[str,
         report["unexported"] = aside
     save(
         directory / CHECKPOINT,
-        # The encoder's name, not its path: a checkpoint holds nothing of the machine.
         _named(trained.config, trained.encoder.name),
         _facts(trained, selected, offsets, report),
         trained.network,
@@ -162,7 +161,13 @@ def _predict(
 
 
 def _offset(trained: Trained, task: Task) -> FloatArray:
-    """What takes the class weights of the training back, (C,)."""
+    """What takes the class weights of the training back, (C,).
+
+    Cross-entropy and CORN are the weighted log probability of the label, whose optimum they shift
+    by the logarithm of the weights; the ordinal log-loss is not, and calibration alone corrects it.
+    """
+    if trained.config.tasks[task.name].loss == "ordinal_log_loss":
+        return np.zeros(task.classes)
     kind = trained.config.class_weights
     weights_C = class_weights(trained.datasets["train"], task.name, task.classes, kind)
     return offset(weights_C.numpy())
@@ -182,6 +187,10 @@ def _report(
     return {
         "tasks": tasks,
         "calibration": {name: _candidates(one) for name, one in selected.items()},
+        "serving": {
+            "parameters": sum(one.numel() for one in trained.network.parameters()),
+            "passes": trained.network.trunk.passes,
+        },
         "best_epoch": trained.progress.best_epoch,
         "validation_metric": trained.progress.best,
         "tickets": desk.tickets,
@@ -210,8 +219,16 @@ def _candidates(selected: Selected) -> dict[str, Any]:
 
 
 def _named(config: RunConfig, encoder: str) -> RunConfig:
-    model = config.model.model_copy(update={"encoder": encoder})
-    return config.model_copy(update={"model": model})
+    """Directories by their names alone: a checkpoint holds nothing of the machine."""
+    start, teacher = _short(config.model.start), _short(config.distill.teacher)
+    model = config.model.model_copy(update={"encoder": encoder, "start": start})
+    distill = config.distill.model_copy(update={"teacher": teacher})
+    return config.model_copy(update={"model": model, "distill": distill})
+
+
+def _short(directory: str | None) -> str | None:
+    """A run's name and what of it is meant, such as `large/checkpoint`."""
+    return None if directory is None else "/".join(Path(directory).parts[-2:])
 
 
 def _facts(

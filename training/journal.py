@@ -97,7 +97,11 @@ class Journal:
         for alert in self._watch.epoch(measures, metric):
             self._write("alert", step=step, **alert.fields())
             self._listener.say(f"alert: {alert.said}")
-        self._listener.epoch(epoch, measures, metric)
+
+    def tell(self, epoch: int, measures: dict[str, Measures], metric: float) -> None:
+        """Tells the listener of an epoch that is over and saved; it may stop the run by raising."""
+        if self._record is not None:
+            self._listener.epoch(epoch, measures, metric)
 
     def _compared(self, step: int, taken: Taken, weights: Mapping[str, float]) -> None:
         assert taken.compared is not None

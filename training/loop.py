@@ -133,7 +133,7 @@ class Loop:
             self.progress.bad_epochs += 1
         self.progress.stopped = self.progress.bad_epochs >= self.config.stop.patience
         self.gradients.balancer.end_epoch(self.progress.take_losses())
-        self._save(best=improved)
+        # Written first: an event that the state knows nothing of is dropped by a resume.
         self.journal.epoch(
             step,
             measures,
@@ -142,6 +142,8 @@ class Loop:
             balancer=self.gradients.balancer,
             load=load,
         )
+        self._save(best=improved)
+        self.journal.tell(epoch, measures, metric)
 
     def _measures(self, epoch: int) -> dict[str, Measures]:
         arithmetic, processes = self.gradients.arithmetic, self.gradients.processes

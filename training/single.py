@@ -15,11 +15,14 @@ Labelled = Mapping[tuple[str, ...], int]
 
 
 def labelled_tickets(rows: Sequence[Row], tasks: Sequence[Task]) -> int:
-    """How many tickets have a label of at least one of the tasks: an epoch's tickets."""
+    """How many tickets have a label of at least one of the tasks, or votes: an epoch's tickets."""
     allowed = {task.name: frozenset(task.labels) for task in tasks}
-    return sum(
-        any(row.labels.get(name) in labels for name, labels in allowed.items()) for row in rows
-    )
+    return sum(any(_knows(row, name, labels) for name, labels in allowed.items()) for row in rows)
+
+
+def _knows(row: Row, task: str, labels: frozenset[str]) -> bool:
+    """Whether a ticket has a label of the task, or votes for one."""
+    return row.labels.get(task) in labels or not labels.isdisjoint(row.votes.get(task, {}))
 
 
 def alone(config: RunConfig, task: str, labelled: int, tickets: int) -> RunConfig:
@@ -42,6 +45,8 @@ def restricted(config: RunConfig, tasks: Sequence[str], labelled: int, tickets: 
     Where only auxiliary tasks are left, they become primary: somebody must decide when to stop.
     """
     document = _with_tasks(config, tasks, labelled, tickets)
+    for one in document["tasks"].values():
+        one["exported"] = True
     if all(one["role"] == "auxiliary" for one in document["tasks"].values()):
         for one in document["tasks"].values():
             one["role"] = "primary"

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from export.build import build
 from service.contract.bundle import read_manifest
@@ -11,6 +13,10 @@ from tests.training.desk import LIMIT, silent, tiny_config, write_desk, write_en
 from tests.training.test_ways import SHARING
 from training.checkpoint import load
 from training.conclude import CHECKPOINT, conclude
+from training.data.dataset import encode_rows
+from training.data.read import read_table
+from training.data.split import read_splits
+from training.evaluate import predict
 from training.run import start, train
 
 
@@ -30,6 +36,24 @@ def trained(encoder: Path, desk: Path, directory: Path, **changes: Any) -> dict[
     config = tiny_config(encoder, model=model, epochs=1, frozen_epochs=0, **changes)
     start(config, desk, directory)
     return conclude(train(directory, silent()), directory, silent())
+
+
+@pytest.mark.parametrize("sharing", ["soft", "cross_stitch", "sluice", "ple", "prefix"])
+@pytest.mark.parametrize("first", ["category", "urgency"])
+def test_a_checkpoint_answers_as_the_run_did_whichever_task_is_left_out(
+    sharing: str, first: str, encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    aside = {"role": "auxiliary", "exported": False}
+    tasks = {name: aside if name == first else {} for name in ("category", "urgency")}
+    trained(encoder, desk, tmp_path, tasks=tasks, model={"sharing": sharing})
+    checkpoint = load(tmp_path / CHECKPOINT)
+    kept = checkpoint.predictions["test"]
+    rows = [ids for ids, split in read_splits(tmp_path / "splits.csv").items() if split == "test"]
+    table = {row.id: row for row in read_table(desk, [], max_reject_share=1.0)[0].rows}
+    dataset = encode_rows([table[one] for one in rows], checkpoint.tasks, checkpoint.tokenizer)
+    again = predict(checkpoint.network, dataset, torch.device("cpu"))
+    for task, logits_NC in again.items():
+        assert np.abs(logits_NC - kept.logits[task]).max() < 1e-5
 
 
 @pytest.mark.slow

@@ -27,7 +27,8 @@ def audit(
     passed: whether the checks that passed are shown too. Raises TrainingError.
     """
     found = run_audit(data, read_config(config), splits)
-    console.print(audit_table(found, passed=passed))
+    shown = audit_table(found, passed=passed)
+    console.print(shown if shown.row_count else f"{shown.title}; --passed shows the checks")
     if out is not None:
         write_audit(found, out)
     return found.status

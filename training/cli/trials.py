@@ -158,25 +158,27 @@ def _compare(
 def _grow(
     data: Path | None, config: Path | None, out: Path | None, seeds: int, margin: float
 ) -> None:
+    from training.compare.comparison import HURT
     from training.compare.console import growth_table
     from training.compare.one_at_a_time import add_one_at_a_time
     from training.config import read_config
 
-    def work(listener: Listener) -> None:
+    def work(listener: Listener) -> int | None:
         if data is None or out is None:
             raise ConfigError("--add-one-at-a-time needs --data and --out")
         found = add_one_at_a_time(read_config(config), data, out, seeds, margin, listener)
         console.print(growth_table(found, margin))
         say(f"hurting: {', '.join(found.hurting) or 'none'}")
+        return HURT if found.hurting else None
 
     _watched(work)
 
 
-def _watched(work: Callable[[Listener], None]) -> None:
+def _watched(work: Callable[[Listener], int | None]) -> None:
     from training.console import Watch
 
-    def drawn() -> None:
+    def drawn() -> int | None:
         with Watch(console) as watch:
-            work(watch.listener())
+            return work(watch.listener())
 
     guard(drawn)

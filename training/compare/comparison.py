@@ -1,6 +1,6 @@
 """Finished runs and their baselines come in; a verdict for each task goes out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -100,11 +100,13 @@ def compare(
     margin: float,
     level: float = 0.95,
     resamples: int = RESAMPLES,
+    seeds: Collection[int] | None = None,
 ) -> Comparison:
     """Runs of one recipe against the single-task models of `run_baselines`, task by task.
 
     runs: one a seed, or one a seed and fold. baselines: the directory that holds baselines.json, or
-    one a fold. margin: a loss of macro-F1 that does not matter, such as 0.02.
+    one a fold. margin: a loss of macro-F1 that does not matter, such as 0.02. seeds: of the
+    single-task models that are to be read; None for all.
 
     Each difference is paired over the test tickets and counts the spread between seeds
     (`service.statistics.seeds`). Raises TrainingError where the two were not tested on the same
@@ -112,7 +114,7 @@ def compare(
     """
     finished = [read_finished(run) for run in runs]
     check_one_recipe(finished)
-    alone = _alone([baselines] if isinstance(baselines, Path) else baselines)
+    alone = _alone([baselines] if isinstance(baselines, Path) else baselines, seeds)
     sides = []
     for task in finished[0].facts.tasks:
         if not alone.get(task.name):
@@ -175,9 +177,11 @@ def _row(one: Sides, verdict: Judgement, level: float) -> Row:
     )
 
 
-def _alone(baselines: Sequence[Path]) -> Mapping[str, list[Path]]:
+def _alone(baselines: Sequence[Path], seeds: Collection[int] | None) -> Mapping[str, list[Path]]:
+    wanted = None if seeds is None else {f"seed-{seed}" for seed in seeds}
     found: dict[str, list[Path]] = {}
     for directory in baselines:
         for task, runs in single_runs(directory, read_baselines(directory)).items():
-            found.setdefault(task, []).extend(runs)
+            chosen = [run for run in runs if wanted is None or run.name in wanted]
+            found.setdefault(task, []).extend(chosen)
     return found

@@ -104,7 +104,7 @@ def _train(
     labelled = labelled_tickets(rows, [task for task in desk.tasks if task.name in tasks])
     only = restricted(config, tasks, labelled, labelled_tickets(rows, desk.tasks))
     # All of them together are the run that `baselines --joint` makes.
-    whole = len(tasks) == len(config.tasks)
+    whole = only == config
     place = out / JOINT if whole else out / GROWN / "+".join(tasks)
     runs = [place / f"seed-{seed}" for seed in seeds]
     for seed, run in zip(seeds, runs, strict=True):

@@ -70,10 +70,12 @@ class Dataset:
 
     def labelled(self, task: str) -> NDArray[np.int64]:
         """Positions of the tickets that carry a label of the task, or votes for one."""
-        known_N = self.labels(task) != UNLABELLED
-        if task in self.votes:
-            known_N = known_N | (self.votes[task].sum(axis=1) > 0)
-        return np.flatnonzero(known_N)
+        return np.flatnonzero(self.known(task))
+
+    def known(self, task: str) -> NDArray[np.bool_]:
+        """Whether each ticket carries a label of the task, or votes for one: (N,)."""
+        known_N: NDArray[np.bool_] = self.labels(task) != UNLABELLED
+        return known_N | (self.votes[task].sum(axis=1) > 0) if task in self.votes else known_N
 
     def batch(self, positions: Sequence[int] | NDArray[np.int64]) -> Batch:
         """The tickets at these positions, padded to the longest of them."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from training.data.formats.record import Record
 from training.data.rejects import Action, Reject
 from training.data.table import Row, text_key
+from training.data.votes import majority
 
 
 @dataclass(slots=True)
@@ -22,8 +23,8 @@ class Merger:
     """Collects rows; rows with the same normal text become one.
 
     The first row gives id, text, time and source; labels that the rows agree on are kept, and a
-    task on which they disagree is blanked; votes are added up. A later row with a known id and
-    another text is rejected.
+    task on which they disagree is blanked, but where their votes, added up, decide. A later row
+    with a known id and another text is rejected.
     """
 
     def __init__(self) -> None:
@@ -57,6 +58,9 @@ class Merger:
         for task, seen in entry.seen.items():
             if len(seen) == 1:
                 labels[task] = next(iter(seen))
+                continue
+            if (told := majority(entry.votes.get(task, {}))) is not None:
+                labels[task] = told
                 continue
             for record in (record for records in seen.values() for record in records):
                 message = f"rows with this text carry {len(seen)} different labels"

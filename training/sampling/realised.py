@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from training.data.dataset import UNLABELLED
 from training.sampling.sampler import Sampler
 
 
@@ -29,14 +28,13 @@ def realised(sampler: Sampler, steps: int) -> Realised:
     """What the first `steps` steps draw, at least 1; nothing is trained."""
     tasks = list(sampler.stated)
     drawn, labelled, tickets = np.zeros(len(tasks)), np.zeros(len(tasks)), 0
-    columns = [[task.name for task in sampler.dataset.tasks].index(task) for task in tasks]
+    known_NT = np.stack([sampler.dataset.known(task) for task in tasks], axis=1)
     for step in range(steps):
         positions = sampler.positions(step)
         tickets += len(positions)
         counts = sampler.drawn(step)
         drawn += [counts[task] for task in tasks]
-        known_BT = sampler.dataset.labels_NT[positions][:, columns] != UNLABELLED
-        labelled += known_BT.sum(axis=0)
+        labelled += known_NT[positions].sum(axis=0)
     return Realised(
         steps,
         sampler.stated,

@@ -94,7 +94,9 @@ class Gradients:
             extras = self._extras(watched, part, taken)
             if number == 0 and self.processes.leads and not wanted.resting:
                 extras += self._penalty(taken)
-                taken.compared = self._compare(losses) if wanted.diagnose else None
+                if wanted.diagnose:
+                    part_B = wanted.positions_B[places_B]
+                    taken.compared = self._compare(losses, weights, part_B)
             if self._probes(wanted):
                 probe.add(losses)
             self._backward(losses, extras, rows, wanted.step)
@@ -151,9 +153,16 @@ class Gradients:
         taken.objective(PENALTY, penalty)
         return [penalty]
 
-    def _compare(self, losses: Mapping[str, Tensor]) -> Compared:
+    def _compare(
+        self, losses: Mapping[str, Tensor], weights: Mapping[str, float], part_B: Places
+    ) -> Compared:
+        """Of each task, the mean loss of this pass's tickets, which the whole batch's is like."""
+        own = self.losses.weights(self.dataset, part_B)
         # Scaled, or a gradient in half precision may vanish.
-        scaled = {task: self.scaler.scale(loss) for task, loss in losses.items()}
+        scaled = {
+            task: self.scaler.scale(loss * (weights[task] / own[task]))
+            for task, loss in losses.items()
+        }
         return compare_gradients(
             scaled,
             comparable(self.network.trunk),

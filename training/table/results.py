@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -29,15 +29,16 @@ class Line:
 
 def line(
     variant: Variant,
-    finished: Sequence[Path],
+    runs: Mapping[int, Sequence[Path]],
     wanted: int,
     baselines: Sequence[Path],
     margin: float,
 ) -> Line:
-    """finished: run directories, one a seed and fold. baselines: one directory a fold, of the folds
-    that are finished. margin: of macro-F1. Raises TrainingError.
+    """runs: directories by seed, one a fold, of the seeds that are finished. baselines: one
+    directory a fold. margin: of macro-F1. Raises TrainingError.
     """
-    rows = compare(finished, baselines, margin).rows if finished else ()
+    finished = [run for some in runs.values() for run in some]
+    rows = compare(finished, baselines, margin, seeds=runs).rows if finished else ()
     return Line(
         variant.name,
         variant.factor,

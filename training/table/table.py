@@ -84,19 +84,16 @@ def lines(
     """What is finished of each variant."""
     found = []
     for variant in every:
-        asked = [
-            (seed, fold)
-            for seed, fold in _rounds(config, wanted)
-            if variant.seeds is None or seed < config.seed + variant.seeds
-        ]
-        runs = {fold: list[Path]() for _, fold in asked}
-        for seed, fold in asked:
-            directory = place.run(variant, seed, fold)
-            if concluded(directory) is not None:
-                runs[fold].append(directory)
-        baselines = [place.alone(fold) for fold, some in runs.items() if some]
-        finished = [run for some in runs.values() for run in some]
-        found.append(line(variant, finished, len(asked), baselines, wanted.margin))
+        seeds = min(wanted.seeds, variant.seeds or wanted.seeds)
+        runs = {}
+        for seed in range(config.seed, config.seed + seeds):
+            some = [place.run(variant, seed, fold) for fold in range(wanted.folds)]
+            # A seed counts when it has answered every test ticket, as the others have.
+            if all(concluded(run) is not None for run in some):
+                runs[seed] = some
+        baselines = [place.alone(fold) for fold in range(wanted.folds)]
+        asked = seeds * wanted.folds
+        found.append(line(variant, runs, asked, baselines, wanted.margin))
     return tuple(found)
 
 

@@ -1,12 +1,13 @@
 """A recipe and a file of tickets come in; one finished run, without its weights, goes out."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from service.contract.bundle import seal
 from training.checkpoint import SCOPE, WEIGHTS
-from training.conclude import CHECKPOINT
+from training.conclude import CHECKPOINT, REPORT
 from training.config import RunConfig
 from training.listener import Listener
 from training.record import read_events
@@ -16,7 +17,7 @@ from training.whole import run_whole
 
 @dataclass(frozen=True)
 class Cost:
-    """parameters: of the whole network, and learning: those that learn. seconds: of its steps.
+    """parameters: of the network that is exported; learning: those that learned. seconds: of steps.
 
     passes: through the encoder's layers for one ticket and all tasks.
     """
@@ -46,7 +47,9 @@ def keep_answers(checkpoint: Path) -> None:
 
 def cost(directory: Path) -> Cost:
     """What a finished run took; the seconds of a run that was resumed count each step once."""
+    report = json.loads((directory / REPORT).read_text(encoding="utf-8"))
     events = read_events(directory / EVENTS)
     began: dict[str, Any] = [event for event in events if event["event"] == "start"][-1]
     seconds = sum(event.get("seconds", 0.0) for event in events if event["event"] == "step")
-    return Cost(began["parameters"], began["learning"], seconds, began["passes"])
+    serving = report["serving"]
+    return Cost(serving["parameters"], began["learning"], seconds, serving["passes"])

@@ -1,12 +1,15 @@
 """Votes of several agents: what a field may say, who won, and shares of labels."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.training.data.files import Wanted
+from training.data.read import read_table
 from training.data.votes import MOST_VOTES, BrokenVotes, majority, parse_votes, vote_shares
 
 labels = st.text(st.characters(exclude_characters=";", categories=("L", "N", "P", "S")), min_size=1)
@@ -82,3 +85,26 @@ def test_votes_for_labels_left_out_do_not_count() -> None:
     shares_NC = vote_shares([{"a": 1, "rare": 3}, {"rare": 1}, {}], ("a", "b"))
     assert shares_NC.tolist() == [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
     assert shares_NC.dtype == np.float32
+
+
+def test_rows_with_the_same_text_add_their_votes_and_the_majority_is_the_label(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "votes.csv"
+    lines = ["body,category,agents", "one text,,billing:3", "one text,,technical:1", "two,,a:1;b:1"]
+    path.write_text("\n".join(lines) + "\n")
+    table, rejects = read_table(path, [Wanted("category")], votes={"category": "agents"})
+    merged, tied = table.rows
+    assert merged.labels == {"category": "billing"}
+    assert merged.votes == {"category": {"billing": 3, "technical": 1}}
+    assert tied.labels == {}
+    assert [item.rule for item in rejects.items] == ["same_text"]
+
+
+def test_a_field_that_holds_no_votes_is_a_reject(tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    path.write_text("body,category,agents\none,billing,billing\ntwo,billing,billing:1\n")
+    wanted = [Wanted("category")]
+    table, rejects = read_table(path, wanted, max_reject_share=1.0, votes={"category": "agents"})
+    assert [row.text for row in table.rows] == ["two"]
+    assert [(item.column, item.rule) for item in rejects.items] == [("agents", "votes")]

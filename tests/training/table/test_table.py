@@ -83,6 +83,20 @@ def test_answers_outlive_the_weights(finished: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_folds_and_seeds_together_count_a_seed_when_all_its_folds_are_done(
+    encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(
+        encoder, data={"train": 0.3, "validation": 0.1, "calibration": 0.1, "test": 0.5}, epochs=1
+    )
+    wanted = Wanted(seeds=2, folds=2, margin=0.02, factors=())
+    (found,) = make_table(config, desk, tmp_path, wanted, silent())
+    assert (found.runs, found.missing) == (4, 0)
+    assert {row.seeds for row in found.rows} == {(2, 2)}
+    assert sum(row.tickets for row in found.rows if row.task == "category") > 60
+
+
+@pytest.mark.slow
 def test_a_table_has_a_verdict_a_task_and_trains_nothing_twice(
     encoder: Path, desk: Path, tmp_path: Path
 ) -> None:
