@@ -165,10 +165,11 @@ def _network(facts: Facts, config: RunConfig, weights: Path) -> Network:
     # The random initial weights are overwritten; the caller's random state must not notice.
     with torch.random.fork_rng():
         encoder = rebuild_encoder(facts.encoder_config)
-    trained = {task.name: task for task in (*facts.tasks, *facts.unexported)}
     # In the order of the training, which some trunks number their parts by.
-    tasks = tuple(trained[name] for name in config.tasks)
+    order = list(config.tasks)
+    trained = (*facts.tasks, *facts.unexported)
+    tasks = tuple(sorted(trained, key=lambda task: order.index(task.name)))
     network = build_network(encoder, facts.width, tasks, config.model, config.losses)
-    network.keep(config.exported)
+    network.keep([task.name for task in facts.tasks])
     network.load_state_dict(load_file(weights))
     return network.eval()
