@@ -3,11 +3,11 @@ and without training an encoder, goes out.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from service.contract.tasks import Task
+from training.at_once import write_at_once
 from training.baselines import BagOfWords, baselines
 from training.config import RunConfig
 from training.errors import DataError, TrainingError
@@ -151,6 +151,4 @@ def _linear(config: RunConfig, desk: Desk, listener: Listener) -> dict[str, dict
 
 
 def _write(path: Path, document: Document) -> None:
-    fresh = path.with_suffix(".tmp")
-    fresh.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    os.replace(fresh, path)
+    write_at_once(path, json.dumps(document, indent=2) + "\n")

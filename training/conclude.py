@@ -4,7 +4,6 @@ Shapes: N tickets, C classes of a task.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from scipy.special import softmax
 from service.contract.bundle import check_digests
 from service.contract.errors import ContractError
 from service.contract.tasks import Task
+from training.at_once import write_at_once
 from training.baselines import BagOfWords, baselines
 from training.calibration.fit import FloatArray, probabilities
 from training.calibration.measures import Measures, measures
@@ -82,9 +82,7 @@ def conclude(trained: Trained, directory: Path, listener: Listener) -> dict[str,
         kept,
         scope,
     )
-    fresh = (directory / REPORT).with_suffix(".tmp")
-    fresh.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    os.replace(fresh, directory / REPORT)
+    write_at_once(directory / REPORT, json.dumps(report, indent=2) + "\n")
     return report
 
 

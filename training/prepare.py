@@ -4,7 +4,6 @@ What is wrong with the data is found here, before an encoder is loaded.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from service.contract.tasks import Task
 from service.contract.ticket import render
 from service.contract.tokens import Tokenizer
+from training.at_once import write_at_once
 from training.config import RunConfig, TaskConfig
 from training.data.dataset import Dataset, encode_rows
 from training.data.read import infer_tasks, read_table
@@ -236,6 +236,4 @@ def _read_origin(directory: Path) -> dict[str, str]:
 
 
 def _write_origin(directory: Path, origin: dict[str, str]) -> None:
-    fresh = (directory / ORIGIN).with_suffix(".tmp")
-    fresh.write_text(json.dumps(origin) + "\n", encoding="utf-8")
-    os.replace(fresh, directory / ORIGIN)
+    write_at_once(directory / ORIGIN, json.dumps(origin) + "\n")

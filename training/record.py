@@ -3,10 +3,11 @@ report reads.
 """
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from training.at_once import write_at_once
 
 
 class Record:
@@ -47,6 +48,4 @@ def rewind(path: Path, step: int) -> None:
     once.
     """
     kept = [event for event in read_events(path) if event.get("step", -1) < step]
-    fresh = path.with_suffix(".tmp")
-    fresh.write_text("".join(json.dumps(event) + "\n" for event in kept), encoding="utf-8")
-    os.replace(fresh, path)
+    write_at_once(path, "".join(json.dumps(event) + "\n" for event in kept))

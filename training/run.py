@@ -149,9 +149,7 @@ def _facts(run: Parts, gradients: Gradients, progress: Progress) -> dict[str, An
         "precision": run.arithmetic.precision,
         "processes": run.processes.count,
         "composition": run.sampler.drawn(0),
-        "parameters": sum(one.numel() for one in run.network.parameters()),
         "learning": sum(one.numel() for one in gradients.parameters),
-        "passes": run.network.trunk.passes,
         "data_fingerprint": run.desk.table.fingerprint,
         "tickets": run.desk.tickets,
     }

@@ -19,6 +19,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from training.at_once import write_at_once
 from training.config import RunConfig, dump_config
 from training.errors import GradientError, LossError, TrainingError
 from training.evaluate import Measures
@@ -129,7 +130,7 @@ class _Search:
             raise TrainingError("no trial has come to its end; give the search more time or trials")
         best = self.study.best_trial
         config = self.space.config_of(best.params)
-        _replace(self.out / BEST_CONFIG, dump_config(config))
+        write_at_once(self.out / BEST_CONFIG, dump_config(config))
         return Found(self.done(), float(best.value), config)
 
     def write_trials(self) -> None:
@@ -238,9 +239,3 @@ def _said(chosen: dict[str, Choice]) -> str:
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in chosen.items()
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".tmp")
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)

@@ -107,4 +107,3 @@ def test_a_run_tells_what_it_drew_and_what_its_gradients_say(
     assert told["gradients"]["layers"]
     assert sum(told["experts"]["load"]["category"]) == pytest.approx(1.0, abs=1e-4)
     assert 0.0 < told["throughput"]["padding_share"] < 1.0
-    assert told["start"]["passes"] == 1.0

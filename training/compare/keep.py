@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from service.contract.bundle import bundle_digest, seal
+from training.at_once import write_at_once
 from training.checkpoint import FACTS, Facts, load_facts
 from training.compare.comparison import Comparison
 from training.conclude import CHECKPOINT
@@ -28,12 +29,12 @@ def keep(comparison: Comparison, run: Path) -> str:
     shutil.rmtree(fresh, ignore_errors=True)
     # Links, not copies: weights are large, and neither side ever writes into a file.
     shutil.copytree(place, fresh, copy_function=_link)
-    _replace(fresh / FACTS, _with(facts, document))
+    write_at_once(fresh / FACTS, _with(facts, document))
     (fresh / "SHA256SUMS").unlink()
     seal(fresh)
     shutil.rmtree(place)
     fresh.rename(place)
-    _replace(run / COMPARISON, json.dumps(document, indent=2) + "\n")
+    write_at_once(run / COMPARISON, json.dumps(document, indent=2) + "\n")
     return bundle_digest(place)
 
 
@@ -57,10 +58,3 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:  # A file system without links.
         shutil.copyfile(source, target)
-
-
-def _replace(path: Path, text: str) -> None:
-    """A new file at the path: what the old one was linked to keeps its content."""
-    fresh = path.with_suffix(".tmp")
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)

@@ -8,8 +8,9 @@ from typing import Any
 
 from training.errors import TrainingError
 from training.record import read_events
+from training.single_scores import BASELINES as BASELINES
 
-EVENTS, REPORT, BASELINES = "events.jsonl", "report.json", "baselines.json"
+EVENTS, REPORT = "events.jsonl", "report.json"
 
 Document = Mapping[str, Any]
 

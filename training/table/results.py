@@ -1,13 +1,13 @@
 """Finished runs of every variant come in; one row a variant, with a verdict a task, goes out."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from training.at_once import write_at_once
 from training.compare.comparison import Row, compare
 from training.table.trial import Cost, cost
 from training.table.variants import Variant
@@ -52,8 +52,8 @@ def line(
 def write_results(directory: Path, lines: Sequence[Line], about: dict[str, Any]) -> None:
     """`table.json` and `table.md`. about: the data, the recipe, the margin."""
     document = {**about, "lines": [asdict(one) for one in lines]}
-    _replace(directory / RESULTS, json.dumps(document, indent=2) + "\n")
-    _replace(directory / PAGE, page(lines))
+    write_at_once(directory / RESULTS, json.dumps(document, indent=2) + "\n")
+    write_at_once(directory / PAGE, page(lines))
 
 
 def page(lines: Sequence[Line]) -> str:
@@ -94,9 +94,3 @@ def _mean(costs: Sequence[Cost]) -> Cost:
 
 def _cells(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".tmp")
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)
