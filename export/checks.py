@@ -26,7 +26,8 @@ from service.contract.bundle import (
 from service.contract.errors import BundleError
 from service.contract.ticket import render
 from service.contract.tokens import Tokenizer, pad
-from service.engine.session import SCOPE, Device, Session, check_cuda
+from service.engine.device import Device
+from service.engine.session import SCOPE, Session, check_cuda
 from service.errors import ProviderMissing
 from service.proof import prove_golden, prove_graph, prove_text, scope_gap
 from training.calibration.fit import probabilities

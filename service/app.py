@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.edge import Edge
 from service.api.routes import HOT, PlainRoute, add_routes
-from service.bundles import Bundle, Bundles
+from service.bundle import Bundle
+from service.bundles import Bundles
 from service.core import Core
 from service.early import Early
 from service.engine.leftover import Leftover

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from service.bundle import Bundle
 from service.early import Early
 from service.engine.answer import BatchReport
 from service.errors import (
@@ -22,7 +23,7 @@ from service.errors import (
     UnknownLegacy,
 )
 from service.held import Held, Reports
-from service.opening import Bundle, open_bundle, under
+from service.opening import open_bundle, under
 from service.settings import Settings
 
 __all__ = ["Bundle", "Bundles", "open_bundle"]

@@ -3,8 +3,9 @@
 import threading
 from concurrent.futures import Future
 
+from service.bundle import Bundle
 from service.held import Reports
-from service.opening import Bundle, open_bundle
+from service.opening import open_bundle
 from service.settings import Settings
 
 

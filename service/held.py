@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from service.bundle import Bundle
 from service.engine.answer import BatchReport
-from service.opening import Bundle
 
 
 class Reports:

@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from service.bundle import Bundle
 from service.contract.bundle import (
     TOKENIZER,
     Manifest,
@@ -15,13 +16,12 @@ from service.contract.bundle import (
     read_manifest,
 )
 from service.contract.errors import ContractError
-from service.contract.tasks import Task
 from service.contract.tokens import Tokenizer
 from service.engine.answer import BatchReport
 from service.engine.batcher import Limits
 from service.engine.engine import Engine
 from service.engine.providers import Opened, open_sessions
-from service.engine.session import Device, Session
+from service.engine.session import Session
 from service.engine.warm_up import warm_up_shapes
 from service.engine.wide import Wide
 from service.errors import BundleRefused, InferenceFailed
@@ -31,33 +31,6 @@ from service.rules import Rule, rules_of
 from service.settings import Provider, Settings
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Bundle:
-    """A bundle that proved itself, with the engine that runs it.
-
-    directory: without links. digest: `sha256:...` of the sealed directory. rules: by task, how its
-    probabilities become a decision. degraded: `auto` had to fall back although the host has a
-    driver. reason: why `auto` did not take CUDA. policy: that the rules follow beside the bundle.
-    """
-
-    directory: Path
-    digest: str
-    manifest: Manifest
-    variant: Variant
-    tokenizer: Tokenizer
-    engine: Engine
-    rules: Mapping[str, Rule]
-    provider: Device
-    degraded: bool
-    reason: str | None = None
-    policy: Policy | None = None
-
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """The questions it answers."""
-        return self.manifest.tasks
 
 
 def _ignore(_: object) -> None:

@@ -13,7 +13,8 @@ from os.path import abspath
 from types import TracebackType
 from typing import Literal, Self
 
-from service.bundles import Bundle, Bundles
+from service.bundle import Bundle
+from service.bundles import Bundles
 from service.errors import Impossible, NotProven, ServiceError, UnknownLegacy
 from service.ledger.ledger import Ledger
 from service.ledger.records import Role, Seating

@@ -7,12 +7,11 @@ import time
 from dataclasses import dataclass
 
 from service.api.schema import BundleName, Prediction, Reply, ScopeReply, Timings
-from service.bundles import Bundle
+from service.bundle import Bundle
 from service.contract.ticket import Ticket, render
 from service.contract.tokens import Tokens
 from service.decisions import DEFAULT_TOP_K, WantedSet, decide
-from service.engine.answer import Answer
-from service.engine.engine import Priority
+from service.engine.answer import Answer, Priority
 from service.errors import InvalidTicket
 
 EMPTY = "subject or body must hold text"

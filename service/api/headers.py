@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from service.contract.promises import SetMethod
 from service.decisions import DEFAULT_TOP_K, MAX_TOP_K, WantedSet
-from service.engine.engine import Priority
+from service.engine.answer import Priority
 from service.errors import InvalidHeader, InvalidQuery
 from service.routing import Terms
 

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.schema import BundleName, BundleSummary, RuleSummary, Status, VariantSummary
-from service.bundles import Bundle
+from service.bundle import Bundle
 from service.core import Core
 from service.errors import Closing, NotReady
 from service.metrics import CONTENT_TYPE

@@ -21,9 +21,9 @@ from service.api.schema import (
     TicketRequest,
 )
 from service.api.visit import Visit, visit
-from service.bundles import Bundle
+from service.bundle import Bundle
 from service.core import Core
-from service.engine.engine import Priority
+from service.engine.answer import Priority
 from service.errors import CallerLeft, InvalidTicket, Overloaded, ServiceError
 from service.logs import failure
 from service.routing import Terms, encode, route

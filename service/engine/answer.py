@@ -5,12 +5,18 @@ Shapes: C classes of a task.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.contract.tokens import Tokens
+from service.engine.device import Device
+
 FloatArray = NDArray[np.float32]
+
+Priority = Literal["live", "bulk"]
 
 Released = Literal["emptied", "full", "best"]
 """Why a batch went as it was: it took all that waited; it reached the limit of tickets or tokens;
@@ -24,7 +30,8 @@ class Answer:
 
     queue_s, infer_s: seconds in the queue, and of the call. batch_tickets, batch_tokens: of the
     batch that it was part of; the tokens include padding. scope: the graph's `scope_score`,
-    the larger the stranger the ticket; None where the graph gives none.
+    the larger the stranger the ticket; None where the graph gives none. provider: where it was
+    computed. degraded: not where it was meant to be.
     """
 
     probabilities: Mapping[str, FloatArray]
@@ -33,6 +40,8 @@ class Answer:
     batch_tickets: int
     batch_tokens: int
     scope: float | None = None
+    provider: Device = "cpu"
+    degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +68,42 @@ class BatchReport:
     released: Released | None = None
     wide: bool = False
     shared: int = 0
+
+
+class Answering(Protocol):
+    """What routing needs of an engine; `service.engine.engine.Engine` is the real one."""
+
+    async def __aenter__(self) -> Self:
+        """Starts it."""
+        ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Answers what is queued, then refuses."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """How many tickets wait now."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether all of it is at work."""
+        ...
+
+    @property
+    def predicted_wait_s(self) -> float:
+        """How long a ticket that comes now would wait, in seconds."""
+        ...
+
+    async def submit(self, tokens: Tokens, deadline: float, priority: Priority = "live") -> Answer:
+        """Probabilities of one ticket. deadline: in `time.monotonic()` seconds.
+
+        Raises Overloaded, DeadlineExceeded, Closing, InferenceFailed.
+        """
+        ...

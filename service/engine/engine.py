@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from service.contract.tokens import Tokens
-from service.engine.answer import Answer, BatchReport
+from service.engine.answer import Answer, BatchReport, Priority
 from service.engine.batcher import WEIGHTS, Limits
 from service.engine.cost import CostModel
 from service.engine.runner import Runner
@@ -19,8 +19,6 @@ from service.engine.waiting import Entry
 from service.engine.wide import Wide
 from service.engine.worker import Outcome, Worker
 from service.errors import Closing, DeadlineExceeded, InferenceFailed
-
-Priority = Literal["live", "bulk"]
 
 logger = logging.getLogger(__name__)
 

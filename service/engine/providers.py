@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from service.contract.tasks import Task
-from service.engine.session import Device, Session
+from service.engine.device import Device
+from service.engine.session import Session
 from service.errors import ProviderMissing
 
 DRIVER = "libcuda.so.1"

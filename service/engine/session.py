@@ -8,7 +8,7 @@ import ctypes
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import onnxruntime
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from service.contract.tasks import Task
 from service.contract.tokens import IntArray
+from service.engine.device import Device
 from service.engine.outputs import Outputs
 from service.errors import InferenceFailed, ProviderMissing
 
 FloatArray = NDArray[np.float32]
-Device = Literal["cpu", "cuda"]
 
 IDS, MASK = "input_ids", "attention_mask"
 SCOPE = "scope_score"

@@ -1,7 +1,7 @@
 """What serves and its limits come in; the shapes to run before the first ticket go out."""
 
 from service.engine.batcher import Limits
-from service.engine.session import Device
+from service.engine.device import Device
 
 _LONG = 256
 """A CPU that warmed up on thousands of tokens would start seconds later and keep their memory."""

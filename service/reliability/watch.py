@@ -13,7 +13,8 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from service.bundles import Bundle, Bundles
+from service.bundle import Bundle
+from service.bundles import Bundles
 from service.errors import LedgerUnavailable, NotReady
 from service.ledger.ledger import Ledger
 from service.ledger.store import Store

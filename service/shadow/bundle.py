@@ -9,13 +9,13 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
+from service.bundle import Bundle
 from service.contract.tasks import Task
 from service.contract.ticket import Ticket, render
 from service.engine.answer import Answer
 from service.engine.leftover import Leftover
 from service.errors import DeadlineExceeded, ServiceError
 from service.ledger.records import Role
-from service.opening import Bundle
 from service.shadow.config import Kind, LegacyConfig, check_tasks
 from service.shadow.legacy import LegacyFailedError, Said
 from service.shadow.translation import Translation

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.bundles import Bundle, Bundles
+from service.bundle import Bundle
+from service.bundles import Bundles
 from service.contract.bundle import bundle_digest
 from service.engine.answer import Answer
 from service.errors import BundleRefused, Closing, NotReady, UnknownLegacy

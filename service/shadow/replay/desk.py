@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
+from service.bundle import Bundle
 from service.contract.ticket import render
 from service.contract.tokens import Tokens
 from service.decisions import told
 from service.engine.answer import Answer
 from service.ledger.language import declared, detected
 from service.ledger.records import Decision, FinalLabel, Record, Role, Told
-from service.opening import Bundle
 from service.routing import decide_all, judge_scope
 from service.shadow.errand import Asked, Errand
 from service.shadow.judging import judge

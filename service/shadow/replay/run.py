@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from service.bundle import Bundle
 from service.errors import LedgerRefused, ShadowRefused
 from service.ledger.records import Registration
 from service.ledger.scope import Scope
 from service.ledger.store import Store
-from service.opening import Bundle, open_bundle
+from service.opening import open_bundle
 from service.settings import Settings
 from service.shadow.plan import Plan, TaskPlan
 from service.shadow.replay.desk import Desk

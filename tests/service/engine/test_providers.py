@@ -6,8 +6,9 @@ from typing import Literal
 import pytest
 
 from service.contract.tasks import Task
+from service.engine.device import Device
 from service.engine.providers import Opened, open_sessions
-from service.engine.session import Device, Session
+from service.engine.session import Session
 from service.errors import InferenceFailed, ProviderMissing
 from tests.tiny_bundle import DEFAULT_TASKS, GRAPH, write_bundle
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from service.contract.tokens import IntArray
-from service.engine.answer import Answer, BatchReport
+from service.engine.answer import Answer, BatchReport, Priority
 from service.engine.batcher import Limits
-from service.engine.engine import Engine, Priority
+from service.engine.engine import Engine
 from service.engine.outputs import Outputs
 from service.errors import Closing, DeadlineExceeded, InferenceFailed, Overloaded
 from tests.service.engine.sessions import (

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.bundles import Bundle, open_bundle
+from service.bundle import Bundle
+from service.bundles import open_bundle
 from service.contract.tasks import Task
 from service.contract.ticket import Ticket, render
 from service.decisions import decide

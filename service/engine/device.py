@@ -1,0 +1,5 @@
+"""Where a graph runs."""
+
+from typing import Literal
+
+Device = Literal["cpu", "cuda"]
