@@ -27,6 +27,7 @@ from service.logs import Log, open_log
 from service.metrics import Metrics, Serving
 from service.promotion import Promotion
 from service.readiness import Readiness
+from service.recorder import Recorder
 from service.reliability.watch import Watch
 from service.settings import Settings
 from service.shadow.config import ShadowConfig, read_shadow
@@ -56,7 +57,6 @@ def create_core(settings: Settings, log: Log | None = None, early: Early | None 
         ledger,
         bundles,
         log,
-        keeps_text=settings.ledger_text,
         config=config,
         legacies=_legacies(bundles, leftover, promotion),
         metrics=metrics.shadow,
@@ -65,7 +65,7 @@ def create_core(settings: Settings, log: Log | None = None, early: Early | None 
     bundles.listen(lambda _: witness.seats_changed())
     reliability = Watch(ledger, bundles, metrics.reliability, log)
     bundles.listen(lambda _: reliability.bundle_changed())
-    parts = (ledger, witness, reporting, promotion, reliability)
+    parts = (ledger, Recorder(settings), witness, reporting, promotion, reliability)
     return Core(settings, bundles, metrics, log, Readiness(), leftover, *parts)
 
 

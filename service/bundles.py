@@ -6,7 +6,7 @@ One sits in the primary seat and answers; others may sit in a shadow's seat each
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -60,6 +60,7 @@ class Bundles:
         self._configured = dict(shadows or {})
         self._on_batch = on_batch
         self._listeners: list[Callable[[Bundle], None]] = []
+        self._settlers: list[Callable[[], Awaitable[None]]] = []
         self._active: Held | None = None
         self._shadows: dict[str, Held] = {}
         self._previous: Path | None = None
@@ -99,6 +100,15 @@ class Bundles:
     def listen(self, listener: Callable[[Bundle], None]) -> None:
         """Calls `listener` with each bundle that becomes active, the first included."""
         self._listeners.append(listener)
+
+    def settle(self, settler: Callable[[], Awaitable[None]]) -> None:
+        """Has `settled` wait for `settler`, which waits for those who ask from elsewhere."""
+        self._settlers.append(settler)
+
+    async def settled(self) -> None:
+        """Returns once whoever asks next is answered by the bundle that is active now."""
+        for settler in self._settlers:
+            await settler()
 
     @property
     def active(self) -> Bundle:
@@ -197,6 +207,7 @@ class Bundles:
         for seated in self._shadows.values():
             seated.bundle = under(seated.bundle, held.bundle.policy, in_shadow=True)
         self._activate(held)
+        await self.settled()
         return held.bundle
 
     async def _first(self) -> Held:

@@ -5,10 +5,7 @@ serves soonest.
 """
 
 import asyncio
-import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import typer
 import uvloop
@@ -16,6 +13,7 @@ from typer.core import TyperGroup
 
 from service.errors import StartError
 from service.flags import takes_settings, unknown_variables
+from service.garbage import for_good
 from service.logs import forward_library_logs, open_log
 from service.settings import Settings
 
@@ -69,12 +67,17 @@ def _run(settings: Settings) -> None:
     for name in unknown_variables():
         log.warning("unknown setting", variable=name)
     try:
-        with _for_good():
+        if settings.workers > 1:
+            from service.workers.supervisor import supervise
+
+            raise typer.Exit(supervise(settings, log))
+        with for_good():
             from service.early import Early
 
             early = Early(settings)
             from service.app import create_app
-            from service.server import bind, serve
+            from service.listening import bind
+            from service.serving import serve
 
             bound = bind(settings.host, settings.port)
         with bound, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -82,20 +85,6 @@ def _run(settings: Settings) -> None:
     except StartError as error:
         typer.echo(f"harbor-serve: {error}", err=True)
         raise typer.Exit(1) from None
-
-
-@contextmanager
-def _for_good() -> Iterator[None]:
-    """What comes into being in this block stays: it is never searched for garbage.
-
-    Searching it takes a tenth of the start, and would later hold up tickets, again and again.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 app.command("run")(takes_settings(_run))

@@ -9,6 +9,7 @@ from service.logs import Log
 from service.metrics import Metrics
 from service.promotion import Promotion
 from service.readiness import Readiness
+from service.recorder import Recorder
 from service.reliability.watch import Watch
 from service.settings import Settings
 from service.shadow.reporting import Reporting
@@ -26,6 +27,7 @@ class Core:
     readiness: Readiness
     leftover: Leftover
     ledger: Ledger
+    recorder: Recorder
     witness: Witness
     reporting: Reporting
     promotion: Promotion

@@ -128,6 +128,7 @@ class Promotion:
         recorded = await self._record.add(seating, must=order.action == "promote")
         if rises:
             self._exchange(name)
+            await self._bundles.settled()
         verdict = None if report is None else report.overall.verdict
         self._log.warning(
             order.action, legacy=name, swapped=rises, by=order.by, forced=order.force,

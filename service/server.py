@@ -1,4 +1,4 @@
-"""An application comes in and is served until a signal says stop; what was accepted is answered.
+"""An application comes in and is served until it is told to stop; what it accepted is answered.
 
 SIGTERM, SIGINT  stop: readiness drops; after `grace_s` no more connections; after `drain_s` no more
                  patience. A second signal skips the grace.
@@ -10,17 +10,19 @@ import asyncio
 import math
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from service.core import Core
-from service.errors import ServiceError, StartError
-from service.logs import failure
+from service.errors import StartError
+from service.process import Process
 from service.protocol import Protocol
+
+STOP = (signal.SIGTERM, signal.SIGINT)
+SWAP = (signal.SIGHUP,)
 
 LINGER_S = 2.0
 """Seconds that connections which were just accepted have to send their first request, at most."""
@@ -31,41 +33,6 @@ KEEP_ALIVE_S = 75
 """Longer than common proxies keep an idle connection (nginx: 60), so that they close it, not we."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A socket bound to the address but not listening yet.
-
-    Raises StartError where the address is not to be had.
-    """
-    found = None
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        found = socket.socket(family, kind, protocol)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        found.setblocking(False)
-    except OSError as error:
-        if found is not None:
-            found.close()
-        raise StartError(f"cannot listen on {host} port {port}: {error.strerror}") from error
-    return found
-
-
-async def serve(app: FastAPI, bound: socket.socket) -> None:
-    """Opens the application, serves it until it is told to stop, and closes it.
-
-    Raises StartError.
-    """
-    core: Core = app.state.core
-    server = Server(app, core)
-    with _signals(server, core):
-        async with app.router.lifespan_context(app):
-            if not server.should_exit:
-                await server.serve(sockets=[bound])
-    core.log.info("stopped")
-
-
 class Server(uvicorn.Server):
     """Uvicorn that drops readiness before it stops listening.
 
@@ -74,9 +41,9 @@ class Server(uvicorn.Server):
     caller to close, so that hardly any connection is left when the listening ends.
     """
 
-    def __init__(self, app: FastAPI, core: Core) -> None:
-        super().__init__(_config(app, core))
-        self._core = core
+    def __init__(self, app: ASGIApp, process: Process) -> None:
+        super().__init__(_config(app, process))
+        self._process = process
         self._hurry = asyncio.Event()
 
     def stop(self) -> None:
@@ -97,14 +64,15 @@ class Server(uvicorn.Server):
         except OSError as error:
             raise StartError(f"cannot listen: {error.strerror}") from error
         for listening in sockets or []:
-            host, port = listening.getsockname()[:2]
-            self._core.log.info("listening", host=host, port=port)
+            if listening.family != socket.AF_UNIX:
+                host, port = listening.getsockname()[:2]
+                self._process.log.info("listening", host=host, port=port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Readiness, grace, no new connections, then uvicorn's own patient end."""
-        settings = self._core.settings
-        self._core.readiness.drop()
-        self._core.log.info("stopping", grace_s=settings.grace_s, drain_s=settings.drain_s)
+        settings = self._process.settings
+        self._process.readiness.drop()
+        self._process.log.info("stopping", grace_s=settings.grace_s, drain_s=settings.drain_s)
         with suppress(TimeoutError):
             async with asyncio.timeout(settings.grace_s):
                 await self._hurry.wait()
@@ -157,63 +125,40 @@ def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
             yield listening.accept()[0]
 
 
-async def reload(core: Core) -> None:
-    """Swaps to what lies at the active bundle's path now; after a refusal the old bundle stays."""
-    try:
-        await core.bundles.reload()
-    except Exception as error:
-        known = error if isinstance(error, ServiceError) else ServiceError("unexpected failure")
-        core.metrics.swap("refused")
-        core.log.error("swap refused", code=known.code, reason=str(known), **failure(error))
-    else:
-        core.metrics.swap("ok")
-
-
-class Reloads:
-    """Reloads one after the other; however many are asked for, at most one waits."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        self._wanted = False
-        self._task: asyncio.Task[None] | None = None
-
-    def request(self) -> asyncio.Task[None]:
-        """Reloads now, or once more after the reload that is under way."""
-        self._wanted = True
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
-        return self._task
-
-    async def _run(self) -> None:
-        while self._wanted:
-            self._wanted = False
-            await reload(self._core)
-
-
 @contextmanager
-def _signals(server: Server, core: Core) -> Iterator[None]:
+def signals(handlers: Mapping[tuple[signal.Signals, ...], Callable[[], object]]) -> Iterator[None]:
+    """Calls the handlers on the event loop while it is open."""
     loop = asyncio.get_running_loop()
-    reloads = Reloads(core)
-
-    def begin_reload() -> None:
-        if server.started:  # Before that the first bundle is still being opened.
-            reloads.request()
-
-    handlers = {
-        signal.SIGTERM: server.stop,
-        signal.SIGINT: server.stop,
-        signal.SIGHUP: begin_reload,
-    }
-    for number, handler in handlers.items():
+    wanted = [(number, handler) for numbers, handler in handlers.items() for number in numbers]
+    for number, handler in wanted:
         loop.add_signal_handler(number, handler)
     try:
         yield
     finally:
-        for number in handlers:
+        for number, _ in wanted:
             loop.remove_signal_handler(number)
 
 
-def _config(app: FastAPI, core: Core) -> uvicorn.Config:
+@contextmanager
+def ending(pipe: int | None, stop: Callable[[], None]) -> Iterator[None]:
+    """Calls `stop` when nobody holds the other end of the pipe any more."""
+    if pipe is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(pipe)
+        stop()
+
+    loop.add_reader(pipe, ended)
+    try:
+        yield
+    finally:
+        loop.remove_reader(pipe)
+
+
+def _config(app: ASGIApp, process: Process) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Protocol,
@@ -225,5 +170,5 @@ def _config(app: FastAPI, core: Core) -> uvicorn.Config:
         proxy_headers=False,
         backlog=2048,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=math.ceil(core.settings.drain_s),
+        timeout_graceful_shutdown=math.ceil(process.settings.drain_s),
     )

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Provider = Literal["auto", "cuda", "cpu"]
 Precision = Literal["fp32", "fp16", "int8"]
+Layout = Literal["padded", "ragged"]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveSeconds = Annotated[float, Field(gt=0.0, le=3600.0)]
 Seconds = Annotated[float, Field(ge=0.0, le=3600.0)]
@@ -26,6 +27,11 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8080, description="port to listen on; 0 takes a free one and logs it"
     )
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(
+        1,
+        description="HTTP processes; with more than one they share one core process that owns "
+        "bundles, device, shadow and ledger",
+    )
     provider: Provider = Field(
         "auto",
         description="`cuda` refuses to start without CUDA; `auto` falls back to the CPU, visibly",
@@ -33,6 +39,10 @@ class Settings(BaseSettings):
     precision: Precision = Field(
         "fp32",
         description="which variant of the bundle to serve; `harbor-export quantize` adds int8",
+    )
+    layout: Layout = Field(
+        "padded",
+        description="`ragged` serves a variant that computes no padding",
     )
     sessions: PositiveInt = Field(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -44,8 +54,14 @@ class Settings(BaseSettings):
         description="whether a lone long ticket may use the cores of all sessions on the CPU; "
         "holds the graph in memory twice",
     )
+    cuda_devices: Annotated[str, Field(pattern=r"^[0-9]+(,[0-9]+)*$")] = Field(
+        "0", description="numbers of the GPUs to serve on, separated by commas"
+    )
     cuda_memory_mb: PositiveInt = Field(
         4096, description="upper limit of the CUDA memory arena, in MiB"
+    )
+    cuda_graphs: bool = Field(
+        False, description="whether small batches replay recorded CUDA graphs; for padded graphs"
     )
     max_batch: PositiveInt = Field(32, description="tickets in a batch, at most")
     # On a CPU 8,192 gave no more throughput and two and a half times the memory.

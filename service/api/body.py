@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import re
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from difflib import get_close_matches
 from itertools import islice
@@ -43,11 +44,12 @@ async def read_json(request: Request, limit_bytes: int, timeout_s: float) -> Any
 
 async def read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
     """The whole body. Raises UnsupportedMediaType, BodyTooLarge, BodyTimeout, CallerLeft."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _read_whole(request, limit_bytes)
-    except TimeoutError:
-        raise BodyTimeout(f"the body did not arrive within {timeout_s:g} s") from None
+    return await _in_time(_read_whole(request, limit_bytes, _check_type), timeout_s)
+
+
+async def read_any(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
+    """The whole body, whatever it is said to be. Raises BodyTooLarge, BodyTimeout, CallerLeft."""
+    return await _in_time(_read_whole(request, limit_bytes), timeout_s)
 
 
 def parse(body: bytes) -> Any:
@@ -89,21 +91,36 @@ def validate(
         raise refusal(f"the body breaks {broken} rule(s)", found) from None
 
 
-def _check_headers(found: Fields, limit_bytes: int) -> None:
+async def _in_time(reading: Coroutine[Any, Any, bytes], timeout_s: float) -> bytes:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await reading
+    except TimeoutError:
+        raise BodyTimeout(f"the body did not arrive within {timeout_s:g} s") from None
+
+
+def _check_type(found: Fields) -> None:
     media_type = found.get(b"content-type", _JSON).partition(b";")[0].strip().lower()
     if media_type != _JSON:
         raise UnsupportedMediaType("the body must be sent with Content-Type: application/json")
     if found.get(b"content-encoding", _PLAIN).lower() != _PLAIN:
         raise UnsupportedMediaType("the body must be sent without a Content-Encoding")
+
+
+def _check_length(found: Fields, limit_bytes: int) -> None:
     # Python does not convert thousands of digits, and a length may begin with as many zeros.
     announced = found.get(b"content-length", b"0").lstrip(b"0") or b"0"
     if announced.isdigit() and (len(announced) > _LENGTH_DIGITS or int(announced) > limit_bytes):
         raise BodyTooLarge(f"the body must not exceed {limit_bytes} bytes, more were announced")
 
 
-async def _read_whole(request: Request, limit_bytes: int) -> bytes:
+async def _read_whole(
+    request: Request, limit_bytes: int, check: Callable[[Fields], None] = lambda _: None
+) -> bytes:
     try:
-        _check_headers(fields(request.scope), limit_bytes)
+        found = fields(request.scope)
+        check(found)
+        _check_length(found, limit_bytes)
     except (BodyTooLarge, UnsupportedMediaType):
         await _discard_before_close(request)
         raise

@@ -1,9 +1,9 @@
-"""`POST /route` comes in and passes by everything that other paths need; the reply goes out."""
+"""A request comes in and passes by everything that other paths need; the reply goes out."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from starlette.requests import Request
-from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 Answer = Callable[[Request], Awaitable[bytes]]
@@ -17,8 +17,8 @@ class HotRoute:
     Matching a path among all of them and the framework's layers cost more than routing a ticket.
     """
 
-    def __init__(self, route: BaseRoute, answer: Answer) -> None:
-        """route: as which the request is known to metrics and log."""
+    def __init__(self, route: Any, answer: Answer) -> None:
+        """route: its `name` is as which the request is known to metrics and log."""
         self._route = route
         self._answer = answer
 

@@ -14,7 +14,7 @@ JSON = "application/json"
 
 
 class Operations:
-    """The endpoints for operating the service; none of them waits."""
+    """The endpoints for operating the service; none of them waits long."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -41,7 +41,7 @@ class Operations:
 
     async def metrics(self, _: Request) -> Response:
         """Every metric in Prometheus's plain text format."""
-        return Response(self._core.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+        return Response(await self._core.metrics.read(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def summary(bundle: Bundle) -> BundleSummary:

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from service.api.schema import Fault, Problem
-from service.errors import Closing, InvalidDocument, Overloaded, ServiceError
+from service.errors import Closing, InvalidDocument, NotReady, Overloaded, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 CLOSING_RETRY_S = 1
@@ -43,7 +43,7 @@ def retry_after_s(error: ServiceError) -> int | None:
     """Whole seconds, at least one, after which trying again makes sense; None where it does not."""
     if isinstance(error, Overloaded):
         return max(1, math.ceil(error.retry_after_s))
-    return CLOSING_RETRY_S if isinstance(error, Closing) else None
+    return CLOSING_RETRY_S if isinstance(error, Closing | NotReady) else None
 
 
 def _extensions(error: ServiceError) -> dict[str, Any]:

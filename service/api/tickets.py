@@ -22,11 +22,11 @@ from service.api.schema import (
 )
 from service.api.visit import Visit, visit
 from service.bundle import Bundle
-from service.core import Core
 from service.engine.answer import Priority
 from service.errors import CallerLeft, InvalidTicket, Overloaded, ServiceError
 from service.logs import failure
-from service.routing import Terms, encode, route
+from service.process import Process
+from service.routing import Encoded, Terms, encode, route
 
 JSON = "application/json"
 
@@ -34,8 +34,8 @@ JSON = "application/json"
 class Tickets:
     """The endpoints that route tickets."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, process: Process) -> None:
+        self._process = process
 
     async def route(self, request: Request) -> Response:
         """Routes one ticket."""
@@ -45,9 +45,9 @@ class Tickets:
         """The reply to one ticket as JSON. A full queue refuses before the ticket is looked at."""
         seen = visit(request)
         terms = self._terms(request, seen, "live")
-        settings = self._core.settings
+        settings = self._process.settings
         body = await read(request, settings.max_body_bytes, settings.timeout_s)
-        with self._core.bundles.lease() as bundle:
+        with self._process.bundles.lease() as bundle:
             seen.bundle = bundle.manifest.version
             self._check_room(bundle, seen)
             work = self._counted(parse(body), "", bundle, terms, seen)
@@ -55,20 +55,24 @@ class Tickets:
         return reply.model_dump_json().encode()
 
     async def route_batch(self, request: Request) -> Response:
-        """Routes many tickets, all by the bundle that serves when the request comes in."""
+        """Routes many tickets."""
+        return Response(await self.batch_json(request), media_type=JSON)
+
+    async def batch_json(self, request: Request) -> bytes:
+        """The reply to many tickets as JSON, all by the bundle that serves as they come in."""
         seen = visit(request)
         terms = self._terms(request, seen, "bulk")
-        settings = self._core.settings
+        settings = self._process.settings
         value = await read_json(request, settings.max_body_bytes, settings.timeout_s)
         tickets = validate(BatchRequest, value).tickets
         self._check_count(tickets)
-        with self._core.bundles.lease() as bundle:
+        with self._process.bundles.lease() as bundle:
             seen.bundle = bundle.manifest.version
             work = self._items(tickets, bundle, terms, seen)
             results = await while_connected(request.receive, work)
         name = BundleName(version=bundle.manifest.version, digest=bundle.digest)
         reply = BatchReply(request_id=seen.request_id, bundle=name, results=results)
-        return Response(reply.model_dump_json(exclude_unset=True), media_type=JSON)
+        return reply.model_dump_json(exclude_unset=True).encode()
 
     async def _items(
         self, tickets: list[Any], bundle: Bundle, terms: Terms, seen: Visit
@@ -91,7 +95,7 @@ class Tickets:
             return BatchItem(reply=await self._counted(value, where, bundle, terms, seen))
         except Exception as error:
             if not isinstance(error, ServiceError):
-                self._core.log.error("unexpected", request_id=terms.request_id, **failure(error))
+                self._process.log.error("unexpected", request_id=terms.request_id, **failure(error))
             return BatchItem(problem=problem(error, terms.request_id))
 
     async def _counted(
@@ -103,7 +107,7 @@ class Tickets:
             ticket = validate(TicketRequest, value, where)
             encoded = encode(ticket, bundle, where)
             seen.tokens += len(encoded.tokens)
-            with self._core.leftover.busy():
+            with self._process.leftover.busy():
                 reply = await route(ticket, encoded, bundle, terms)
             outcome = "ok"
         except ServiceError as error:
@@ -113,28 +117,38 @@ class Tickets:
             outcome = CallerLeft.code
             raise
         finally:
-            self._core.metrics.ticket(outcome)
+            self._process.metrics.ticket(outcome)
         inside = reply.scope is None or reply.scope.inside
-        self._core.metrics.routed(
+        self._process.metrics.routed(
             reply.predictions, reply.timings_ms, reply.truncated, inside=inside
         )
+        return await self._witnessed(ticket, encoded, reply, terms)
+
+    async def _witnessed(
+        self, ticket: TicketRequest, encoded: Encoded, reply: Reply, terms: Terms
+    ) -> Reply:
+        """The reply as its caller gets it: with the running disagreement of each legacy."""
+        recorder = self._process.recorder
+        decision = recorder.decision(ticket, encoded.tokens, reply)
+        asked = recorder.asked(decision, ticket)
         wait_s = terms.deadline - time.monotonic() if terms.waits_for_shadow else None
-        return await self._core.witness.see(ticket, encoded.tokens, reply, wait_s)
+        standing = await self._process.witness.see(decision, asked, wait_s)
+        return reply if standing is None else reply.model_copy(update={"shadow": standing})
 
     def _check_room(self, bundle: Bundle, seen: Visit) -> None:
-        limit = self._core.settings.max_queue
+        limit = self._process.settings.max_queue
         if bundle.engine.depth >= limit:
             seen.tickets += 1
-            self._core.metrics.ticket(Overloaded.code)
+            self._process.metrics.ticket(Overloaded.code)
             wait_s = bundle.engine.predicted_wait_s
             raise Overloaded(f"{limit} tickets wait already", retry_after_s=wait_s)
 
     def _terms(self, request: Request, seen: Visit, default: Priority) -> Terms:
-        limit_s = self._core.settings.timeout_s
+        limit_s = self._process.settings.timeout_s
         return headers.terms(request, seen.request_id, seen.arrived, limit_s, default)
 
     def _check_count(self, tickets: list[Any]) -> None:
-        limit = self._core.settings.max_tickets
+        limit = self._process.settings.max_tickets
         if len(tickets) > limit:
             rule = f"at most {limit} tickets, found {len(tickets)}"
             raise InvalidTicket(rule, (("/tickets", rule),))

@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Self, TypeVar, cast
 
 from service.errors import LedgerUnavailable
 from service.ledger.faults import RecordRefusedError
@@ -27,7 +27,6 @@ _PRUNE_EVERY_S = 3_600.0
 _PRUNED_AT_ONCE = 2_000
 _READERS = 4
 _PATIENCE_S = 30.0
-_CHARACTERS = 64
 
 
 class Ledger:
@@ -52,7 +51,6 @@ class Ledger:
         """
         self._patience_s = patience_s
         self._settings, self._metrics, self._clock = settings, metrics, clock
-        self._fields = tuple(filter(None, map(str.strip, settings.ledger_metadata.split(","))))
         self._store = None if settings.ledger == "off" else Store(settings.ledger)
         self._writer: Writer | None = None
         self._prepare = Preparation(log, settings.ledger_text, detect_language)
@@ -105,16 +103,6 @@ class Ledger:
         """
         if self._writer is not None:
             self._writer.put(self._prepare.shorten(record))
-
-    def metadata(self, metadata: Mapping[str, Any] | None) -> dict[str, str]:
-        """The fields that the operator named, where they are scalars, as text of 64 characters."""
-        given = metadata or {}
-        kept = {name: given.get(name) for name in self._fields}
-        return {
-            name: _as_text(value)
-            for name, value in kept.items()
-            if isinstance(value, (str, int, float))
-        }
 
     async def flush(self) -> None:
         """Returns once all that was recorded before is in the store.
@@ -200,9 +188,3 @@ class Ledger:
             return True
         self._next_prune = now + _PRUNE_EVERY_S
         return False
-
-
-def _as_text(value: str | float) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)[:_CHARACTERS]

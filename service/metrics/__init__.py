@@ -2,6 +2,7 @@
 
 from service.metrics.catalogue import CATALOGUE
 from service.metrics.entry import Entry
+from service.metrics.fronts import Counts
 from service.metrics.ledger import LedgerMetrics
 from service.metrics.reliability import ReliabilityMetrics
 from service.metrics.requests import CONTENT_TYPE, Metrics, Serving
@@ -10,6 +11,7 @@ from service.metrics.shadow import ShadowMetrics
 __all__ = [
     "CATALOGUE",
     "CONTENT_TYPE",
+    "Counts",
     "Entry",
     "LedgerMetrics",
     "Metrics",

@@ -140,6 +140,20 @@ CATALOGUE = (
     Entry("harbor_provider_info", "gauge", ("provider",), "1 for the provider that serves"),
     Entry("harbor_degraded", "gauge", (), "1 if `provider = auto` fell back to the CPU"),
     Entry("harbor_bundle_swaps_total", "counter", ("result",), "Bundle swaps: `ok` or `refused`"),
+    Entry("harbor_fronts", "gauge", (), "HTTP processes that are connected to the core"),
+    Entry(
+        "harbor_front_restarts_total", "counter", (), "HTTP processes that stand in for a lost one"
+    ),
+    Entry(
+        "harbor_front_cpu_seconds",
+        "gauge",
+        ("front",),
+        "CPU seconds of each HTTP process since its start; `process_cpu_seconds_total` is the "
+        "core's",
+    ),
+    Entry(
+        "harbor_front_resident_bytes", "gauge", ("front",), "Resident memory of each HTTP process"
+    ),
     *SHADOW,
     *LEDGER,
 )

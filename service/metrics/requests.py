@@ -1,6 +1,6 @@
 """What happens to requests, tickets and batches comes in; Prometheus text goes out."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -9,6 +9,7 @@ from service.api.schema import Prediction, Timings
 from service.contract.tasks import Task
 from service.engine.answer import BatchReport
 from service.metrics.catalogue import Registered
+from service.metrics.fronts import Counts, Fronts, counts_of
 from service.metrics.ledger import LedgerMetrics
 from service.metrics.reliability import ReliabilityMetrics
 from service.metrics.shadow import ShadowMetrics
@@ -45,6 +46,8 @@ class Metrics:
         self.shadow = ShadowMetrics(self._all)
         self.ledger = LedgerMetrics(self._all)
         self.reliability = ReliabilityMetrics(self._all)
+        self.fronts = Fronts()
+        self._before_reading: list[Callable[[], Awaitable[None]]] = []
         self._told: dict[Told, tuple[Count, Observe]] = {}
         self._stages: list[Observe] = []
 
@@ -120,9 +123,36 @@ class Metrics:
         """A swap ended: `ok` or `refused`."""
         self._all.counter("harbor_bundle_swaps_total").labels(result).inc()
 
+    def before_reading(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        """Waits for `refresh` before the metrics are read."""
+        self._before_reading.append(refresh)
+
+    async def read(self) -> bytes:
+        """As `exposition`, once all that other processes have counted is there."""
+        for refresh in self._before_reading:
+            await refresh()
+        return self.exposition()
+
     def exposition(self) -> bytes:
         """Every metric in the plain text format of `CONTENT_TYPE`."""
-        return generate_latest(self.registry)
+        if not self.fronts.expected:
+            return generate_latest(self.registry)
+        self._all.gauge("harbor_fronts").set(len(self.fronts))
+        for name, counts in self.fronts.used():
+            self._all.gauge("harbor_front_cpu_seconds", name).set(counts.cpu_s)
+            self._all.gauge("harbor_front_resident_bytes", name).set(counts.resident_bytes)
+        return generate_latest(self.fronts.added_to(self.registry))
+
+    def enter(self, name: str) -> int:
+        """A front connects. Returns the number to report its counts under."""
+        number, known = self.fronts.enter(name)
+        if known:
+            self._all.counter("harbor_front_restarts_total").inc()
+        return number
+
+    def counts(self) -> Counts:
+        """What this process has counted, for the one that adds all up."""
+        return counts_of(self.registry)
 
     def _begin(self, key: Told) -> tuple[Count, Observe]:
         """What counts one answer; found anew for every ticket it would cost as much again."""
@@ -136,9 +166,12 @@ class Metrics:
 
     def _forget_labels_outside(self, tasks: tuple[Task, ...]) -> None:
         known = {(task.name, label) for task in tasks for label in task.labels}
+        names = {task.name for task in tasks}
+        self.fronts.keep("harbor_predictions", lambda of: (of["task"], of["label"]) in known)
+        self.fronts.keep("harbor_confidence", lambda of: of["task"] in names)
         gone = [key for key in self._told if key[:2] not in known]
         for key in gone:
             del self._told[key]
             self._all.remove("harbor_predictions_total", *key)
-        for task in {key[0] for key in gone} - {task.name for task in tasks}:
+        for task in {key[0] for key in gone} - names:
             self._all.remove("harbor_confidence", task)

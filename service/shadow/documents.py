@@ -55,6 +55,10 @@ class ShadowTask(_Document):
     answer: LegacyAnswer | None = Field(default=None, exclude_if=lambda answer: answer is None)
 
 
+Standing = dict[str, dict[str, ShadowTask]]
+"""By legacy, then by task."""
+
+
 class LegacyTaskStatus(_Document):
     """What became of one legacy's answers to one task since the start of the service.
 

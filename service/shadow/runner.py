@@ -13,17 +13,14 @@ from service.logs import Log, failure
 from service.metrics import ShadowMetrics
 from service.shadow.books import Surroundings
 from service.shadow.config import ShadowConfig
-from service.shadow.documents import ShadowStatus, ShadowTask
+from service.shadow.documents import ShadowStatus, Standing
 from service.shadow.errand import Asked, Errand
 from service.shadow.lane import CLOSE_S, Lane
 from service.shadow.legacy import Legacy
 from service.shadow.noise import Noise
 from service.shadow.sampling import is_sampled
 
-__all__ = ["Asked", "Shadow", "Standing"]
-
-Standing = dict[str, dict[str, ShadowTask]]
-"""By legacy, then by task."""
+__all__ = ["Asked", "Shadow"]
 
 MOST_WAITING = 32
 """Callers who may wait for the legacies at once: what they wait for goes ahead of all else, and the

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from service.cli import _for_good, app
+from service.cli import app
 from service.flags import SettingsError, flag, read_settings, unknown_variables
+from service.garbage import for_good
 from service.settings import Settings
 
 runner = CliRunner()
@@ -74,7 +75,7 @@ def test_measuring_nobody_is_one_line_and_status_1() -> None:
 def test_what_the_start_brings_into_being_is_never_searched_for_garbage() -> None:
     before = gc.get_freeze_count()
     try:
-        with _for_good():
+        with for_good():
             assert not gc.isenabled()
             stays = [object()]
         assert gc.isenabled()

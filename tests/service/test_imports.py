@@ -19,3 +19,12 @@ def test_the_service_starts_without_scipy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_a_front_holds_neither_the_runtime_nor_a_store() -> None:
+    names = ("onnxruntime", "sqlalchemy", "scipy", "fastapi", "torch")
+    script = f"import sys, service.workers.front; print([m for m in {names} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -12,8 +12,8 @@ from service.contract.promises import Threshold
 from service.errors import BundleRefused, PolicyRefused
 from service.opening import open_bundle
 from service.policy import read_policy
+from service.reloads import reload
 from service.rules import NEVER
-from service.server import reload
 from service.settings import Settings
 from tests.service.desk import TICKET, serving
 from tests.tiny_bundle import DEFAULT_TASKS, write_bundle

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from service.api.schema import BatchReply, BundleSummary, Reply
 from service.readiness import Readiness
-from tests.service.desk import TICKET, Desk, serving
+from tests.service.desk import TICKET, Desk, one_process, serving
 
 
 async def test_a_server_with_a_bundle_is_alive_and_ready(desk: Desk) -> None:
@@ -23,6 +23,7 @@ async def test_a_server_that_stops_is_alive_not_ready_and_still_answers(desk: De
     assert reply.headers["connection"] == "close"
 
 
+@one_process
 async def test_a_server_without_a_bundle_says_so(desk: Desk) -> None:
     desk.core.bundles._active = None
     for reply in (

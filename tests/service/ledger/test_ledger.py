@@ -143,14 +143,6 @@ async def test_a_forgotten_ticket_is_forgotten_though_it_still_waited(url: str) 
         assert (await ledger.forget("t1", everything=True)).decisions == 1
 
 
-async def test_metadata_keeps_the_named_scalars(url: str) -> None:
-    ledger = Bench(url, ledger_metadata="team, tier,vip ,none").ledger()
-    given = {"team": "x" * 100, "tier": 3, "vip": True, "none": None, "other": "y"}
-    assert ledger.metadata(given) == {"team": "x" * 64, "tier": "3", "vip": "true"}
-    assert ledger.metadata({"team": ["a"]}) == {}
-    assert ledger.metadata(None) == {}
-
-
 async def test_retention_runs_at_the_start_and_every_hour(url: str) -> None:
     bench = Bench(url, ledger_keep_days=1)
     day_s, hour_s = 86_400.0, 3_600.0

@@ -1,0 +1,1 @@
+"""Several processes behind one port: one core, and the fronts that ask it."""

@@ -1,0 +1,158 @@
+"""Real processes behind one port: they answer alike, are replaced when they die, and all stop."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service.desk import TICKET
+from tests.service.process import PATIENCE_S, Process, running
+from tests.tiny_bundle import write_bundle
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has begun: the core, then the fronts in their order."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Waits until it is."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    """Whether such a process runs."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def status_of(url: str) -> int:
+    """Of one ticket on a connection of its own; 0 where the connection was lost."""
+    try:
+        return httpx.post(f"{url}/route", json=TICKET, timeout=PATIENCE_S).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def scrape(url: str) -> dict[str, float]:
+    """Every sample of the metrics by its name and labels."""
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    parts = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in parts}
+
+
+@pytest.fixture
+def served(bundle: Path) -> Iterator[Process]:
+    """Three HTTP processes and their core."""
+    with running(bundle, "--workers", "3", "--grace-s", "0.2", "--ledger", "off") as process:
+        process.wait_for("listening", 3)
+        yield process
+
+
+def test_every_front_answers_and_one_scrape_counts_them_all(served: Process) -> None:
+    for _ in range(40):
+        assert status_of(served.url) == 200
+    samples = scrape(served.url)
+    assert samples['harbor_tickets_total{outcome="ok"}'] == 40
+    assert samples['harbor_requests_total{endpoint="route",outcome="ok"}'] == 40
+    assert samples['harbor_request_seconds_count{endpoint="route"}'] == 40
+    assert samples["harbor_fronts"] == 3
+    until(lambda: len([one for one in served.lines if one["event"] == "request"]) >= 40)
+    routed = [line for line in served.lines if line.get("endpoint") == "route"]
+    assert {line["process"] for line in routed} == {"front-1", "front-2", "front-3"}
+
+
+def test_a_front_that_dies_is_replaced_and_its_counts_stay(served: Process) -> None:
+    for _ in range(12):
+        assert status_of(served.url) == 200
+    counted = scrape(served.url)['harbor_tickets_total{outcome="ok"}']
+    core, *fronts = children(served.popen.pid)
+    with httpx.Client(base_url=served.url) as kept:
+        kept.get("/livez")
+        os.kill(fronts[1], signal.SIGKILL)
+        until(lambda: len(set(children(served.popen.pid)) - {core, *fronts}) == 1)
+        served.wait_for("listening", 4)
+    statuses = [status_of(served.url) for _ in range(24)]
+    assert statuses == [200] * 24
+    samples = scrape(served.url)
+    assert samples['harbor_tickets_total{outcome="ok"}'] == counted + 24
+    assert samples["harbor_front_restarts_total"] == 1
+    assert served.wait_for("process lost")["process"] == "front-2"
+    assert children(served.popen.pid)[0] == core
+
+
+def test_while_the_core_is_gone_fronts_refuse_and_then_go_on(served: Process) -> None:
+    core, *fronts = children(served.popen.pid)
+    os.kill(core, signal.SIGKILL)
+    until(lambda: status_of(served.url) == 503)
+    reply = httpx.post(f"{served.url}/route", json=TICKET)
+    if reply.status_code == 503:
+        assert (reply.json()["code"], reply.headers["retry-after"]) == ("not_ready", "1")
+    assert httpx.get(f"{served.url}/livez").status_code == 200
+    until(lambda: status_of(served.url) == 200)
+    assert httpx.get(f"{served.url}/readyz").status_code == 200
+    assert set(children(served.popen.pid)) & set(fronts) == set(fronts)
+    assert served.wait_for("process lost")["process"] == "core"
+
+
+def test_nobody_is_reset_and_nothing_is_left_when_all_stop_under_load(served: Process) -> None:
+    statuses: list[int] = []
+    stopping = threading.Event()
+
+    def post() -> None:
+        with httpx.Client(base_url=served.url, timeout=PATIENCE_S) as client:
+            while not stopping.is_set():
+                statuses.append(client.post("/route", json=TICKET).status_code)
+
+    posters = [threading.Thread(target=post) for _ in range(4)]
+    pids = children(served.popen.pid)
+    for poster in posters:
+        poster.start()
+    until(lambda: len(statuses) > 20)
+    stopping.set()
+    served.popen.send_signal(signal.SIGTERM)
+    for poster in posters:
+        poster.join(PATIENCE_S)
+    assert served.popen.wait(PATIENCE_S) == 0
+    assert set(statuses) == {200}
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_when_the_supervisor_is_killed_the_others_end_too(served: Process) -> None:
+    pids = children(served.popen.pid)
+    assert len(pids) == 4
+    served.popen.kill()
+    until(lambda: not any(alive(pid) for pid in pids))
+
+
+def test_a_bundle_that_cannot_be_served_is_one_line_and_status_1(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "broken")
+    (bundle / "model.fp32.onnx").write_bytes(b"broken")
+    command = [sys.executable, "-m", "service", "run", "--bundle", str(bundle)]
+    command += ["--port", "0", "--workers", "2", "--provider", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert done.returncode == 1
+    assert done.stderr.startswith("harbor-serve: bundle broken")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_refused_also_to_several_processes(
+    served: Process, bundle: Path
+) -> None:
+    command = [sys.executable, "-m", "service", "run", "--bundle", str(bundle), "--workers", "2"]
+    command += ["--port", served.url.rpartition(":")[2]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("harbor-serve: cannot listen")
