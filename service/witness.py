@@ -93,6 +93,10 @@ class Witness:
             self._registering.cancel()
         self._registering = asyncio.create_task(self._register())
 
+    def keep(self, decision: Decision) -> None:
+        """The ledger has it; nothing else follows, as where no legacy runs."""
+        self._ledger.record(decision)
+
     async def see(
         self, decision: Decision, asked: Asked | None, wait_s: float | None
     ) -> Standing | None:
@@ -100,7 +104,7 @@ class Witness:
 
         wait_s: how long to wait for the legacies' answers to this very ticket, None for not at all.
         """
-        self._ledger.record(decision)
+        self.keep(decision)
         if self.shadow is None or asked is None:
             return None
         return await self._standing(self.shadow, asked, wait_s)

@@ -9,7 +9,7 @@ Shapes: L tokens of a ticket, C classes of a task.
 import pickle
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
 
@@ -18,6 +18,8 @@ import numpy as np
 from service.contract.tasks import Task
 from service.contract.tokens import IntArray
 from service.engine.answer import Answer, Priority
+from service.ledger.records import Decision, Told
+from service.shadow.errand import Asked
 
 
 class Kind(IntEnum):
@@ -40,6 +42,8 @@ class Kind(IntEnum):
 _QUESTION = struct.Struct("<IIdB")
 _ANSWER = struct.Struct("<IIfffIIfB")
 _PRIORITIES: tuple[Priority, ...] = ("live", "bulk")
+_TOLD = tuple(field.name for field in fields(Told))
+_DECISION = tuple(field.name for field in fields(Decision) if field.name != "predictions")
 _ON_CUDA, _DEGRADED, _HAS_SCOPE = 1, 2, 4
 
 
@@ -79,9 +83,15 @@ class Seen:
     """
 
     number: int
-    decision: Any
-    asked: Any
+    decision: Decision
+    asked: Asked | None
     wait_s: float | None
+
+    def pack(self) -> bytes:
+        """As bytes. Tuples are unpickled in a fifth of the time that dataclasses take."""
+        told = tuple(tuple(map(one.__getattribute__, _TOLD)) for one in self.decision.predictions)
+        kept = tuple(map(self.decision.__getattribute__, _DECISION))
+        return pack((self.number, kept, told, self.asked, self.wait_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,14 @@ class Fault:
     code: str
     message: str
     retry_after_s: float = 0.0
+
+
+def unpack_seen(body: bytes) -> Seen:
+    """What `Seen.pack` packed."""
+    number, kept, told, asked, wait_s = unpack(body)
+    values = dict(zip(_DECISION, kept, strict=True))
+    decision = Decision(predictions=tuple(Told(*one) for one in told), **values)
+    return Seen(number, decision, asked, wait_s)
 
 
 def unpack_question(body: bytes) -> Question:

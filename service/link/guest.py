@@ -73,7 +73,7 @@ class Guest:
                 if task := self._asked.get(frames.number_of(body)):
                     task.cancel()
             case Kind.SEEN:
-                self._keep(asyncio.create_task(self._see(frames.unpack(body))))
+                self._witness(frames.unpack_seen(body))
             case Kind.RELEASE:
                 self._release(frames.number_of(body))
             case Kind.SEATED:
@@ -102,15 +102,20 @@ class Guest:
         except Exception as error:
             if not isinstance(error, ServiceError):
                 self._core.log.error("unexpected", **failure(error))
-            self._fail(question.number, _load(engine), error)
+            self._fail(question.number, self._load(engine), error)
         else:
-            self._send(
-                Kind.ANSWER, frames.pack_answer(question.number, _load(engine), answer, tasks)
-            )
+            load = self._load(engine)
+            self._send(Kind.ANSWER, frames.pack_answer(question.number, load, answer, tasks))
 
     def _fail(self, number: int, load: Load, error: Exception) -> None:
         fault: Fault = fault_of(number, load, error)
         self._send(Kind.FAULT, frames.pack(fault))
+
+    def _witness(self, seen: Seen) -> None:
+        if seen.asked is None:
+            self._core.witness.keep(seen.decision)
+        else:
+            self._keep(asyncio.create_task(self._see(seen)))
 
     async def _see(self, seen: Seen) -> None:
         try:
@@ -118,8 +123,7 @@ class Guest:
         except Exception as error:
             self._core.log.error("unexpected", **failure(error))
             standing = None
-        if seen.number:
-            self._send(Kind.STANDING, frames.pack((seen.number, standing)))
+        self._send(Kind.STANDING, frames.pack((seen.number, standing)))
 
     def _count(self, counts: Counts) -> None:
         self._core.metrics.fronts.update(self._number, counts)
@@ -156,6 +160,8 @@ class Guest:
         if self.wire is not None:
             self.wire.send(kind, body)
 
-
-def _load(engine: Answering) -> Load:
-    return Load(engine.depth, engine.predicted_wait_s)
+    def _load(self, engine: Answering) -> Load:
+        """The wait is predicted where somebody will be told of it."""
+        depth = engine.depth
+        full = depth >= self._core.settings.max_queue
+        return Load(depth, engine.predicted_wait_s if full else 0.0)

@@ -110,10 +110,10 @@ class Line:
     ) -> Standing | None:
         """Tells the core's witness; waits for its word only where a legacy runs."""
         if asked is None:
-            self._send(Kind.SEEN, frames.pack(Seen(0, decision, None, None)))
+            self._send(Kind.SEEN, Seen(0, decision, None, None).pack())
             return None
         number = next(self._numbers)
-        body = frames.pack(Seen(number, decision, asked, wait_s))
+        body = Seen(number, decision, asked, wait_s).pack()
         latest = time.monotonic() + max(wait_s or 0.0, 0.0) + 1.0
         standing: Standing | None = await self._reply_to(number, Kind.SEEN, body, latest)
         return standing
