@@ -29,7 +29,7 @@ ifneq ($(word 2,$(DATA)),)
 $(error DATA must be a path without spaces, found "$(DATA)")
 endif
 
-.PHONY: help setup same-run serve real shadow test test-slow check bench bench-peers bench-shadow bench-training bench-confidences clean
+.PHONY: help setup same-run serve real shadow test test-slow test-workers check bench bench-peers bench-shadow bench-training bench-confidences clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -61,6 +61,9 @@ test: $(INSTALLED)  ## the fast suite
 test-slow: $(INSTALLED)  ## the rest of the suite
 	$(BIN)/pytest -m slow --ignore=tests/training --ignore=tests/export
 	$(BIN)/pytest -m slow -n auto tests/training tests/export
+
+test-workers: $(INSTALLED)  ## the service's tests, through an HTTP process before a core
+	TEST_WORKERS=2 $(BIN)/pytest -n auto tests/service tests/deploy
 
 check: $(INSTALLED)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
