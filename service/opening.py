@@ -3,7 +3,8 @@
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from service.bundle import Bundle
@@ -12,21 +13,24 @@ from service.contract.bundle import (
     Manifest,
     Variant,
     check_digests,
-    read_golden,
     read_manifest,
 )
 from service.contract.errors import ContractError
 from service.contract.tokens import Tokenizer
 from service.engine.answer import BatchReport
 from service.engine.batcher import Limits
+from service.engine.cuda import Cuda
+from service.engine.device import IN_FLIGHT, Device
+from service.engine.devices import Devices
 from service.engine.engine import Engine
-from service.engine.providers import Opened, open_sessions
-from service.engine.session import Session
+from service.engine.guard import Guard
+from service.engine.providers import Opened, has_driver, open_sessions
 from service.engine.warm_up import warm_up_shapes
 from service.engine.wide import Wide
 from service.errors import BundleRefused, InferenceFailed
 from service.policy import Policy, read_policy
-from service.proof import prove_golden, prove_graph, prove_text
+from service.proof import prove_text
+from service.reopening import Proof, spare_of
 from service.rules import Rule, rules_of
 from service.settings import Provider, Settings
 
@@ -64,35 +68,6 @@ def open_bundle(
         raise BundleRefused(f"bundle {directory.name} cannot be read: {error.strerror}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Proof:
-    """What a session of an open bundle has to answer before it may serve."""
-
-    directory: Path
-    digest: str
-    manifest: Manifest
-    variant: Variant
-    tokenizer: Tokenizer
-
-    def check(self, session: Session) -> None:
-        """Raises BundleRefused, ContractError."""
-        golden = read_golden(self.directory, self.variant)
-        prove_graph(session, self.manifest, self.variant)
-        prove_golden(session, self.tokenizer, golden, self.manifest, self.variant)
-
-    def open_again(self, threads: int) -> Session:
-        """One more session of the same graph on the CPU, proven. Raises BundleRefused."""
-        # Since the start another bundle may have been put there.
-        if check_digests(self.directory) != self.digest:
-            raise BundleRefused(
-                f"{self.directory.name} holds another bundle than the one that serves"
-            )
-        graph = self.directory / self.variant.file
-        session = Session.open(graph, self.manifest.tasks, "cpu", threads)
-        self.check(session)
-        return session
-
-
 def _open(
     directory: Path,
     settings: Settings,
@@ -107,14 +82,10 @@ def _open(
     rules = _rules(manifest, variant, policy, digest if in_shadow else None)
     tokenizer = Tokenizer.from_file(directory / TOKENIZER, manifest.token_limit)
     opened = _opened(directory, manifest, variant, settings)
-    proof = _Proof(directory, digest, manifest, variant, tokenizer)
-    # The sessions share one graph: to prove the first proves them all.
-    proof.check(opened.sessions[0])
-
-    def open_wide() -> Session:
-        return proof.open_again(settings.sessions * settings.threads)
-
-    engine = _engine(opened, manifest, variant, settings, on_batch, open_wide)
+    proof = Proof(directory, digest, manifest, variant, tokenizer)
+    for session in dict.fromkeys(opened.sessions):
+        proof.check(session)
+    engine = _engine(opened, proof, settings, on_batch)
     return Bundle(
         directory,
         digest,
@@ -169,45 +140,84 @@ def _opened(directory: Path, manifest: Manifest, variant: Variant, settings: Set
         _wanted(variant, settings.provider),
         sessions=settings.sessions,
         threads=settings.threads,
-        cuda_memory_mb=settings.cuda_memory_mb,
+        cudas=_cudas(settings),
     )
 
 
 def _engine(
-    opened: Opened,
-    manifest: Manifest,
-    variant: Variant,
-    settings: Settings,
-    on_batch: Callable[[BatchReport], None],
-    open_wide: Callable[[], Session],
+    opened: Opened, proof: Proof, settings: Settings, on_batch: Callable[[BatchReport], None]
 ) -> Engine:
     limits = Limits(
-        1 if variant.alone else settings.max_batch,
+        1 if proof.variant.alone else settings.max_batch,
         settings.budget_tokens,
         settings.max_queue,
         settings.drain_s,
+        proof.variant.layout,
     )
-    on_cpu = opened.provider == "cpu"
-    may_be_wide = settings.wide and on_cpu and settings.sessions > 1
-    shapes = warm_up_shapes(opened.provider, limits, manifest.token_limit)
+    shapes = warm_up_shapes(opened.provider, limits, proof.manifest.token_limit)
+    cores = settings.sessions * settings.threads
+    if opened.provider == "cuda":
+        devices = _devices(opened, proof, settings, limits)
+        # Without an express worker: a call beside those in flight would only wait its turn.
+        return Engine(
+            [guard for guard in devices.guards for _ in range(IN_FLIGHT)],
+            proof.manifest.pad_id,
+            limits,
+            on_batch=on_batch,
+            warm_up=shapes,
+            devices=devices,
+            in_flight=IN_FLIGHT,
+        )
+    may_be_wide = settings.wide and settings.sessions > 1
     return Engine(
         opened.sessions,
-        manifest.pad_id,
+        proof.manifest.pad_id,
         limits,
         on_batch=on_batch,
         warm_up=shapes,
-        # A GPU has one stream: a second call beside it would only wait its turn.
-        express=on_cpu,
-        wide=Wide(open_wide) if may_be_wide else None,
+        express=True,
+        wide=Wide(lambda: proof.open_again("cpu", cores)) if may_be_wide else None,
+        degraded=opened.degraded,
     )
 
 
+def _devices(opened: Opened, proof: Proof, settings: Settings, limits: Limits) -> Devices:
+    """Each GPU with what opens it again and what stands in for it."""
+    spare = spare_of(proof, settings.sessions * settings.threads)
+    guards = [
+        Guard(session, partial(proof.open_again, "cuda", settings.threads, cuda), spare)
+        for session, cuda in zip(opened.sessions, _cudas(settings), strict=True)
+    ]
+    return Devices(guards, Limits(max_queue=limits.max_queue, drain_s=limits.drain_s))
+
+
+def _cudas(settings: Settings) -> list[Cuda]:
+    """How each GPU is to be opened."""
+    numbers = dict.fromkeys(int(number) for number in settings.cuda_devices.split(","))
+    return [Cuda(settings.cuda_memory_mb, number, settings.cuda_graphs) for number in numbers]
+
+
 def _variant(manifest: Manifest, settings: Settings) -> Variant:
-    for variant in manifest.variants:
-        if variant.precision == settings.precision and variant.layout == "padded":
-            return variant
-    held = ", ".join(f"{variant.precision} {variant.layout}" for variant in manifest.variants)
-    raise BundleRefused(f"the bundle has no padded {settings.precision} graph, only {held}")
+    wanted = _device(settings.provider)
+    found = [
+        variant
+        for variant in manifest.variants
+        if (variant.precision, variant.layout) == (settings.precision, settings.layout)
+    ]
+    if not found:
+        held = ", ".join(f"{variant.precision} {variant.layout}" for variant in manifest.variants)
+        raise BundleRefused(
+            f"the bundle has no {settings.layout} {settings.precision} graph, only {held}"
+        )
+    # A ragged graph with packed attention is for CUDA alone, and has a twin for the CPU.
+    return next((variant for variant in found if wanted in variant.providers), found[0])
+
+
+def _device(wanted: Provider) -> Device:
+    """What `auto` will try first."""
+    if wanted != "auto":
+        return wanted
+    return "cuda" if has_driver() else "cpu"
 
 
 def _wanted(variant: Variant, wanted: Provider) -> Provider:

@@ -10,10 +10,12 @@ import numpy as np
 from service.contract.bundle import Golden, GoldenTicket, Manifest, Variant
 from service.contract.tasks import Task
 from service.contract.ticket import TEXT_TEMPLATE_VERSION, render
-from service.contract.tokens import Tokenizer, Tokens, pad
+from service.contract.tokens import Tokenizer, Tokens
 from service.engine.answer import FloatArray
+from service.engine.layout import lay_out
 from service.engine.outputs import Outputs
-from service.engine.session import IDS, MASK, SCOPE, Session
+from service.engine.runner import run
+from service.engine.session import ENDS, IDS, MASK, OFFSETS, RAGGED, SCOPE, Session
 from service.errors import BundleRefused, InferenceFailed
 
 Signature = dict[str, tuple[str, tuple[int | str | None, ...]]]
@@ -50,14 +52,8 @@ def prove_graph(session: Session, manifest: Manifest, variant: Variant) -> None:
         found = session.metadata.get(key)
         if not _same(found, wanted):
             raise BundleRefused(f"{variant.file} says {key} is {found}, the manifest {wanted}")
-    if set(session.inputs) != {IDS, MASK}:
-        raise BundleRefused(
-            f"{variant.file} must take {IDS} and {MASK}, found {', '.join(session.inputs)}"
-        )
     signature = session.signature()
-    for name in session.inputs:
-        if signature[name][0] != "tensor(int64)":
-            raise BundleRefused(f"{variant.file}: {name} must be int64, found {signature[name][0]}")
+    _prove_inputs(session, signature, variant)
     for task in manifest.tasks:
         for kind in ("probabilities", "logits"):
             _prove_output(signature, f"{task.name}_{kind}", task, variant)
@@ -98,6 +94,20 @@ def _answers(
     """Two at a time: a start need not wait for one core."""
     with ThreadPoolExecutor(2) as pool:
         yield from pool.map(lambda part: _run(session, part, manifest.pad_id, variant), parts)
+
+
+def _prove_inputs(session: Session, signature: Signature, variant: Variant) -> None:
+    names = RAGGED if variant.layout == "ragged" else (IDS, MASK)
+    allowed = {*names, OFFSETS} if variant.layout == "ragged" else {*names}
+    if not set(names) <= set(session.inputs) <= allowed:
+        raise BundleRefused(
+            f"{variant.file} must take {', '.join(names[:-1])} and {names[-1]}, "
+            f"found {', '.join(session.inputs)}"
+        )
+    for name in session.inputs:
+        wanted = "int32" if name in (ENDS, OFFSETS) else "int64"
+        if (found := signature[name][0]) != f"tensor({wanted})":
+            raise BundleRefused(f"{variant.file}: {name} must be {wanted}, found {found}")
 
 
 def _prove_output(signature: Signature, name: str, task: Task, variant: Variant) -> None:
@@ -169,7 +179,7 @@ def _same(found: str | None, wanted: str) -> bool:
 
 def _run(session: Session, tokens: Sequence[Tokens], pad_id: int, variant: Variant) -> Outputs:
     try:
-        outputs = session.run(*pad(tokens, pad_id))
+        outputs = run(session, lay_out(tokens, variant.layout, pad_id))
         outputs.check(session.tasks, len(tokens), has_scope=session.has_scope)
     except InferenceFailed as error:
         raise BundleRefused(f"{variant.file} fails on its golden tickets: {error}") from error

@@ -72,8 +72,8 @@ async def route(ticket: Ticket, encoded: Encoded, bundle: Bundle, terms: Terms) 
         scope=scope,
         needs_human=needs_human(bundle, predictions, scope),
         truncated=encoded.tokens.truncated,
-        degraded=bundle.degraded,
-        provider=bundle.provider,
+        degraded=answer.degraded,
+        provider=answer.provider,
         shadow=None,
         timings_ms=_timings(encoded, answer, terms),
     )

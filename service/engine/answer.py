@@ -45,6 +45,21 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """Where an engine computes now, and what has just happened to its devices.
+
+    degraded: at least one of its devices is lost; the CPU stands in for it. retries: batches that
+    did not fit into a device's memory and were halved. losses, recoveries: of devices.
+    """
+
+    provider: Device
+    degraded: bool
+    retries: int = 0
+    losses: int = 0
+    recoveries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class BatchReport:
     """What happened to one batch, or to tickets that left the queue without one.
 
@@ -54,7 +69,8 @@ class BatchReport:
     padding. infer_s, predicted_s: what the call took, and what the cost model had expected, in
     seconds. expired, abandoned: tickets that were not run, because their deadline passed or their
     caller left. released: why the batch went as it was. wide: it had every core to itself. shared:
-    tickets that got the answer of an equal one that was under way already.
+    tickets that got the answer of an equal one that was under way already. device: None as long as
+    nothing happens to any; of a change it comes at once, without a batch.
     """
 
     tickets: int = 0
@@ -68,6 +84,7 @@ class BatchReport:
     released: Released | None = None
     wide: bool = False
     shared: int = 0
+    device: DeviceReport | None = None
 
 
 class Answering(Protocol):

@@ -3,14 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic
 
 from service.contract.tokens import Tokens
 from service.engine.allowance import Allowance
-from service.engine.answer import Released
+from service.engine.batch import Batch
 from service.engine.choice import Chooser, Limits, due_s
 from service.engine.cost import CostModel
+from service.engine.ragged_choice import RaggedChooser
 from service.engine.waiting import Entry, Payload, WaitingLine
 from service.errors import Closing, Overloaded
 
@@ -34,26 +34,6 @@ limit short tickets overtake so much that at 32 clients the p99 of all is half a
 """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch(Generic[Payload]):
-    """What one call runs, and the tickets that were found too late to run; either may be empty.
-
-    predicted_s: what the cost model expects the call to take. released: why it went as it is.
-    wide: nothing else waits or runs, so that the call may use every core.
-    """
-
-    entries: list[Entry[Payload]]
-    expired: list[Entry[Payload]]
-    predicted_s: float = 0.0
-    released: Released = "emptied"
-    wide: bool = False
-
-    @property
-    def length(self) -> int:
-        """Tokens of the longest ticket."""
-        return max((len(entry.tokens) for entry in self.entries), default=0)
-
-
 class Batcher(Generic[Payload]):
     """The queue of one engine; thread-safe, knows no event loop.
 
@@ -69,15 +49,19 @@ class Batcher(Generic[Payload]):
         cost: CostModel,
         workers: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        in_flight: int = 1,
     ) -> None:
-        """workers: how many threads take batches, the express one apart."""
-        self.limits = limits
+        """workers: how many threads take batches, the express one apart. in_flight: how many of
+        them share one device: the next one's batch waits there, and nothing is gained by cutting
+        what waits into two.
+        """
         self.closed = False
-        self._cost = cost
         self._workers = workers
+        self._in_flight = in_flight
         self._clock = clock
         self._line: WaitingLine[Payload] = WaitingLine(limits.max_queue)
-        self._chooser: Chooser[Payload] = Chooser(limits, cost)
+        self._move(limits, cost)
+        self._at_home = True
         self._running: set[Batch[Payload]] = set()
         self._express: Batch[Payload] | None = None
         self._allowance = Allowance(EXPRESS_RATE, EXPRESS_MOST_S)
@@ -158,15 +142,27 @@ class Batcher(Generic[Payload]):
                 self._express = None
                 self._crowded_until = self._clock()
 
-    def learn(self, batch: int, length: int, seconds: float, *, wide: bool = False) -> None:
+    def move(self, limits: Limits, cost: CostModel, *, home: bool) -> None:
+        """From now on batches run elsewhere, within these limits, at this cost.
+
+        home: where they are meant to run. The queue's own limit stays.
+        """
+        with self._lock:
+            self._move(limits, cost)
+            self._at_home = home
+
+    def learn(
+        self, batch: int, length: float, seconds: float, *, wide: bool = False, home: bool = True
+    ) -> None:
         """Tells the cost model what a call of `batch` tickets padded to `length` tokens took.
 
-        Not of a wide call, nor of one that lent a part of its core to the express worker: these
-        say nothing about a call on a core of its own.
+        Where the graph is ragged `length` is their mean. Not of a wide call, nor of one that lent
+        a part of its core to the express worker: these say nothing about a call on a core of its
+        own. home: whether it ran where batches are meant to.
         """
         with self._lock:
             lent = self._express is not None or self._clock() - seconds < self._crowded_until
-            if not wide and not lent:
+            if not wide and not lent and home == self._at_home:
                 self._cost.update(batch, length, seconds)
 
     def predicted_wait_s(self) -> float:
@@ -186,19 +182,23 @@ class Batcher(Generic[Payload]):
         with self._lock:
             return self._line.take(0, len(self._line))
 
+    def _move(self, limits: Limits, cost: CostModel) -> None:
+        self.limits, self._cost = limits, cost
+        self._chooser: Chooser[Payload] | RaggedChooser[Payload] = (
+            RaggedChooser(limits, cost) if limits.layout == "ragged" else Chooser(limits, cost)
+        )
+
     def _choose(self) -> Batch[Payload]:
         now = self._clock()
         expired = self._line.take_expired(now)
         waiting = len(self._line)
         if not waiting:
             return Batch([], expired)
-        free = max(self._workers - len(self._running), 1)
+        free = max((self._workers - len(self._running)) // self._in_flight, 1)
         choice = self._chooser.choose(self._line, now, share=-(-waiting // free))
-        alone = (
-            waiting == choice.stop - choice.start and not self._running and self._express is None
-        )
+        alone = waiting == len(choice.positions) and not self._running and self._express is None
         batch = Batch(
-            self._line.take(choice.start, choice.stop),
+            self._line.take_at(choice.positions),
             expired,
             choice.predicted_s,
             choice.released,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.engine.answer import Released
 from service.engine.cost import CostModel
+from service.engine.layout import Layout
 from service.engine.waiting import Payload, WaitingLine
 
 SLACK = 2.0
@@ -39,22 +40,26 @@ _FORLORN = 1e-6
 class Limits:
     """What a batch and the queue may hold, at most.
 
-    budget_tokens: tickets times the longest one's tokens; a single longer ticket runs alone.
-    drain_s: how long closing waits for what is queued, in seconds.
+    budget_tokens: tickets times the longest one's tokens, or where the graph is ragged the sum of
+    theirs; a single longer ticket runs alone. drain_s: how long closing waits for what is queued,
+    in seconds. layout: of the graph that runs them.
     """
 
     max_batch: int = 32
     budget_tokens: int = 2048
     max_queue: int = 1024
     drain_s: float = 30.0
+    layout: Layout = "padded"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The tickets from `start` to before `stop` of the line; what they will take, in seconds."""
+    """The tickets at these positions of the line; what they will take, in seconds.
 
-    start: int
-    stop: int
+    positions: a range of neighbours, or an array in the order in which they go.
+    """
+
+    positions: range | NDArray[np.intp]
     predicted_s: float
     released: Released
 
@@ -71,20 +76,20 @@ class Chooser(Generic[Payload]):
     def __init__(self, limits: Limits, cost: CostModel) -> None:
         self._limits = limits
         self._cost = cost
-        self._sizes_S = _sizes(limits.max_batch)
+        self._sizes_S = sizes(limits.max_batch)
 
     def choose(self, line: WaitingLine[Payload], now: float, share: int) -> Choice:
         """The best batch of a line that is not empty. share: tickets that it may hold at most."""
         if len(line) == 1:
-            return Choice(0, 1, line.shortest.alone_s, "emptied")
+            return Choice(range(1), line.shortest.alone_s, "emptied")
         lengths_N = line.lengths
         counts_NS = self._counts(lengths_N, share)
         predicted_NS = self._cost.predict_s(counts_NS, lengths_N[:, None])
-        scores_NS = _values(line, now, counts_NS) / predicted_NS
+        scores_NS = _sums(values(line, now), counts_NS) / predicted_NS
         last, size = divmod(int(scores_NS.argmax()), scores_NS.shape[1])
         count, predicted_s = int(counts_NS[last, size]), float(predicted_NS[last, size])
         released = self._released(count, int(lengths_N[last]), len(line))
-        return Choice(last + 1 - count, last + 1, predicted_s, released)
+        return Choice(range(last + 1 - count, last + 1), predicted_s, released)
 
     def _counts(self, lengths_N: NDArray[np.float64], share: int) -> NDArray[np.int64]:
         """(N, S): the tickets of a batch that ends at ticket n, for each size that is tried."""
@@ -110,14 +115,17 @@ def due_s(now: float, alone_s: float, deadline: float, weight: float) -> float:
     return min(due, deadline - 2.0 * alone_s)
 
 
-def _values(
-    line: WaitingLine[Payload], now: float, counts_NS: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """(N, S): what the tickets of each batch are worth together."""
+def values(line: WaitingLine[Payload], now: float) -> NDArray[np.float64]:
+    """(N,): what each ticket of the line is worth."""
     dues_N = line.dues
-    values_N = line.alone * np.exp((dues_N.min() - dues_N) / URGENCY_S)
+    values_N: NDArray[np.float64] = line.alone * np.exp((dues_N.min() - dues_N) / URGENCY_S)
     if line.next_forlorn_s < now:
         values_N = np.where(line.deadlines - line.alone < now, _FORLORN * values_N, values_N)
+    return values_N
+
+
+def _sums(values_N: NDArray[np.float64], counts_NS: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N, S): what the tickets of each batch are worth together."""
     sums = np.zeros(len(values_N) + 1)
     np.cumsum(values_N, out=sums[1:])
     stops_N = np.arange(1, len(sums))[:, None]
@@ -125,7 +133,7 @@ def _values(
     return values_NS
 
 
-def _sizes(max_batch: int) -> NDArray[np.int64]:
+def sizes(max_batch: int) -> NDArray[np.int64]:
     """The batch sizes that are tried: 1, 2, 3, 4, 6, 8, 12, 16, 24, 32 ... and `max_batch`."""
     powers = [2**exponent for exponent in range(1, max_batch.bit_length() + 1)]
     sizes = {1, max_batch, *powers, *(power + power // 2 for power in powers)}

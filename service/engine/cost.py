@@ -60,9 +60,9 @@ class CostModel:
         self._target_F = np.zeros(len(scale_F))
         self._plain_F: list[float] = self._coefficients_F.tolist()
         self._updates = 0
-        self._pending: list[tuple[int, int, float, float]] = []
+        self._pending: list[tuple[int, float, float, float]] = []
 
-    def seconds(self, batch: int, length: int) -> float:
+    def seconds(self, batch: int, length: float) -> float:
         """As `predict_s`, of one shape; without arrays, in a tenth of the time."""
         fixed, token, pair, square = self._plain_F
         span = length / _UNIT_TOKENS
@@ -70,7 +70,9 @@ class CostModel:
         return max(fixed + tokens * (token + pair * span + square * tokens), _LEAST_S)
 
     def predict_s(self, batch: Numbers, length: Numbers) -> Array:
-        """Seconds of batches of `batch` tickets padded to `length` tokens; shapes broadcast."""
+        """Seconds of batches of `batch` tickets padded to `length` tokens, or without padding of
+        that mean length; shapes broadcast.
+        """
         fixed, token, pair, square = self._coefficients_F
         spans = np.asarray(length, dtype=np.float64) / _UNIT_TOKENS
         tokens = batch * spans
@@ -79,7 +81,7 @@ class CostModel:
         )
         return seconds
 
-    def update(self, batch: int, length: int, seconds: float) -> None:
+    def update(self, batch: int, length: float, seconds: float) -> None:
         """Learns from one batch.
 
         Its error counts relative to the time predicted, so that small batches are not drowned;

@@ -10,9 +10,10 @@ from types import TracebackType
 from typing import Self
 
 from service.contract.tokens import Tokens
-from service.engine.answer import Answer, BatchReport, Priority
+from service.engine.answer import Answer, BatchReport, DeviceReport, Priority
 from service.engine.batcher import WEIGHTS, Limits
 from service.engine.cost import CostModel
+from service.engine.devices import Devices
 from service.engine.runner import Runner
 from service.engine.twins import Callers, Queue, Twins, Waiter
 from service.engine.waiting import Entry
@@ -21,10 +22,6 @@ from service.engine.worker import Outcome, Worker
 from service.errors import Closing, DeadlineExceeded, InferenceFailed
 
 logger = logging.getLogger(__name__)
-
-
-def _ignore(_: BatchReport) -> None:
-    """Where nobody listens."""
 
 
 class Engine:
@@ -41,25 +38,33 @@ class Engine:
         pad_id: int,
         limits: Limits,
         *,
-        on_batch: Callable[[BatchReport], None] = _ignore,
+        on_batch: Callable[[BatchReport], None] = lambda _: None,
         warm_up: Sequence[tuple[int, int]] = (),
         express: bool = False,
         wide: Wide | None = None,
+        devices: Devices | None = None,
+        in_flight: int = 1,
+        degraded: bool = False,
         cost: CostModel | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """on_batch: called on the event loop. warm_up: (batch, length) shapes to run first.
 
         express: one more worker, for short tickets while every other one is busy. wide: a session
-        for a ticket that has the machine to itself. cost: learns from every batch; a new one by
-        default.
+        for a ticket that has the machine to itself. devices: of those sessions that may be lost.
+        in_flight: how many neighbours of `sessions` share one device. degraded: the sessions are
+        not where they were meant to be. cost: learns from every batch; a new one by default.
         """
         self._limits = limits
+        self._in_flight = in_flight
         self._on_batch = on_batch
         self._warm_up = tuple(warm_up)
         self._wide = wide
         self._clock = clock
-        self._queue = Queue(limits, cost or CostModel(), len(sessions), clock)
+        self._devices = devices or Devices()
+        self._degraded = degraded
+        self._cost = cost or CostModel()
+        self._queue = Queue(limits, self._cost, len(sessions), clock, in_flight)
         self._twins = Twins()
         self._workers = [
             self._worker(f"harbor-engine-{number}", session, pad_id)
@@ -92,7 +97,12 @@ class Engine:
     async def __aenter__(self) -> Self:
         """Warms up, then starts the workers. Raises InferenceFailed where a warm-up batch fails."""
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._warm)
+        self._devices.start(lambda report: self._post(self._hear, report))
+        try:
+            await asyncio.to_thread(self._warm)
+        except BaseException:
+            await asyncio.to_thread(self._devices.close)
+            raise
         self._stopped.clear()
         self._working = set(self._workers)
         for worker in self._workers:
@@ -117,6 +127,7 @@ class Engine:
             self._fail(left, Closing("the engine closed before the ticket's turn"))
         if self._wide is not None:
             await asyncio.to_thread(self._wide.close)
+        await asyncio.to_thread(self._devices.close)
 
     async def submit(self, tokens: Tokens, deadline: float, priority: Priority = "live") -> Answer:
         """Probabilities of one ticket. deadline: in `time.monotonic()` seconds.
@@ -175,6 +186,8 @@ class Engine:
             session,
             self._queue,
             pad_id,
+            layout=self._limits.layout,
+            degraded=self._degraded,
             express=express,
             wide=self._wide,
             clock=self._clock,
@@ -187,7 +200,7 @@ class Engine:
         apart = {id(worker.session): worker for worker in self._workers}
         for worker in apart.values():
             for batch, length in self._warm_up:
-                worker.warm_up(batch, length)
+                worker.warm_up(batch, length, self._in_flight)
 
     def _post(self, callback: Callable[..., None], *values: object) -> None:
         """Hands over from a worker's thread to the event loop."""
@@ -201,7 +214,13 @@ class Engine:
             self._twins.end(callers)
             answered = callers.settle(result, outcome.taken)
             shared += max(answered - 1, 0)
-        self._on_batch(replace(outcome.report, shared=shared) if shared else outcome.report)
+        report = replace(outcome.report, shared=shared) if shared else outcome.report
+        self._on_batch(self._devices.noted(report))
+
+    def _hear(self, report: DeviceReport) -> None:
+        """Trouble with a device, or its end."""
+        self._devices.cut(self._queue, self._limits, self._cost)
+        self._on_batch(BatchReport(device=self._devices.summary(report)))
 
     def _leave(self, worker: Worker) -> None:
         self._working.discard(worker)

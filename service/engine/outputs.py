@@ -6,11 +6,13 @@ Shapes: B batch, C classes of a task.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from service.contract.tasks import Task
 from service.engine.answer import FloatArray
+from service.engine.device import Device
 from service.errors import InferenceFailed
 
 _FEW = 32
@@ -22,11 +24,32 @@ class Outputs:
     """For each task the calibrated probabilities (B, C), float32.
 
     scope_B: how unlike its training each ticket is, (B,) float32; None where the graph has no
-    such output.
+    such output. provider: where it was computed. degraded: not where it was meant to be. calls: of
+    the graph that it took; more than one only after trouble with the device.
     """
 
     probabilities: Mapping[str, FloatArray]
     scope_B: FloatArray | None = None
+    provider: Device = "cpu"
+    degraded: bool = False
+    calls: int = 1
+
+    @classmethod
+    def join(cls, parts: Sequence[Self], calls: int) -> Self:
+        """The answers of one batch's parts, in their order; at least one."""
+        first = parts[0]
+        return cls(
+            {
+                name: np.concatenate([part.probabilities[name] for part in parts])
+                for name in first.probabilities
+            },
+            None
+            if first.scope_B is None
+            else np.concatenate([part.scope_B for part in parts if part.scope_B is not None]),
+            first.provider,
+            any(part.degraded for part in parts),
+            calls,
+        )
 
     def check(self, tasks: Sequence[Task], batch: int, *, has_scope: bool) -> None:
         """Raises InferenceFailed unless every task's array is (batch, C), the scope is (batch,)

@@ -2,12 +2,13 @@
 
 import ctypes
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from service.contract.tasks import Task
+from service.engine.cuda import Cuda
 from service.engine.device import Device
 from service.engine.session import Session
 from service.errors import ProviderMissing
@@ -26,7 +27,7 @@ class Opener(Protocol):
         tasks: tuple[Task, ...],
         provider: Device,
         threads: int,
-        cuda_memory_mb: int = 4096,
+        cuda: Cuda = ...,
     ) -> Session:
         """Raises ProviderMissing, InferenceFailed."""
         ...
@@ -34,7 +35,7 @@ class Opener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Sessions on one provider: one on CUDA, on the CPU as many as were asked for.
+    """Sessions on one provider: on CUDA one a device, on the CPU as many as were asked for.
 
     degraded: `auto` found an NVIDIA driver and still had to fall back to the CPU; `reason` says
     why.
@@ -62,18 +63,17 @@ def open_sessions(
     *,
     sessions: int,
     threads: int,
-    cuda_memory_mb: int = 4096,
+    cudas: Sequence[Cuda] = (Cuda(),),
     driver: Callable[[], bool] = has_driver,
     opener: Opener = Session.open,
 ) -> Opened:
     """Opens a graph on CUDA or the CPU.
 
     sessions: batches that run side by side on the CPU, all on one graph. threads: that one batch
-    may use there. cuda_memory_mb:
-    limit of the CUDA arena, in MiB. `auto` takes CUDA where the host has a driver, and falls back
-    to the CPU with a warning where CUDA still does not start. A host without a driver simply serves
-    on the CPU. Raises ProviderMissing where `cuda` is not to be had, InferenceFailed where the
-    graph does not load.
+    may use there. cudas: how it is opened on each GPU. `auto` takes CUDA where the host has a
+    driver, and falls back to the CPU with a warning where CUDA does not start on every one of
+    them. A host without a driver simply serves on the CPU. Raises ProviderMissing where `cuda` is
+    not to be had, InferenceFailed where the graph does not load.
     """
     reason: str | None = None
     present = wanted != "cpu" and driver()
@@ -81,7 +81,8 @@ def open_sessions(
         raise ProviderMissing(f"this host has no NVIDIA driver: {DRIVER} does not load")
     if present:
         try:
-            return Opened((opener(graph, tasks, "cuda", threads, cuda_memory_mb),), "cuda")
+            opened = tuple(opener(graph, tasks, "cuda", threads, cuda) for cuda in cudas)
+            return Opened(opened, "cuda")
         except ProviderMissing as error:
             if wanted == "cuda":
                 raise

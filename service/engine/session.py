@@ -1,14 +1,14 @@
-"""A padded batch comes in, what the graph says goes out; only this file knows onnxruntime.
+"""A batch's arrays come in, what the graph says goes out; only this file knows onnxruntime.
 
 Shapes: B batch, L padded length, C classes of a task.
 """
 
 import contextlib
-import ctypes
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import onnxruntime
@@ -16,15 +16,34 @@ from numpy.typing import NDArray
 
 from service.contract.tasks import Task
 from service.contract.tokens import IntArray
+from service.engine.cuda import (
+    NAMES,
+    Cuda,
+    call_error,
+    check_provider,
+    load,
+    open_error,
+    providers_of,
+)
 from service.engine.device import Device
+from service.engine.layout import Flat
+from service.engine.memory import CudaMemory, HostMemory, Memory
 from service.engine.outputs import Outputs
+from service.engine.replays import LENGTHS, Replays
+from service.engine.slot import Feeds, Slot, Slots, Width
 from service.errors import InferenceFailed, ProviderMissing
 
+__all__ = ["IDS", "MASK", "RAGGED", "SCOPE", "Cuda", "FloatArray", "Session", "check_cuda"]
+
 FloatArray = NDArray[np.float32]
+Native: TypeAlias = onnxruntime.InferenceSession
 
 IDS, MASK = "input_ids", "attention_mask"
+POSITIONS, ENDS, OFFSETS = "position_ids", "cu_seqlens", "token_offset"
+RAGGED = (IDS, POSITIONS, ENDS)
+"""What every ragged graph takes; one with packed attention takes `token_offset`, too."""
+
 SCOPE = "scope_score"
-_NAMES: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY = 3
 
 # Nothing about a desk's traffic leaves the process, and no device id is written to disk.
@@ -34,14 +53,20 @@ onnxruntime.disable_telemetry_events()
 class Session:
     """One graph on one provider.
 
-    `run` may be called from several threads at once: each call then computes on its caller's
-    thread.
+    `run` and `run_ragged` may be called from several threads at once: each call then computes on
+    its caller's thread.
     """
 
     def __init__(
-        self, native: onnxruntime.InferenceSession, tasks: tuple[Task, ...], provider: Device
+        self,
+        native: Native,
+        tasks: tuple[Task, ...],
+        provider: Device,
+        memory: Memory | None = None,
     ) -> None:
+        """memory: where the inputs and outputs of `run` lie; None leaves it to the runtime."""
         self._native = native
+        self._memory = memory
         self.tasks = tasks
         self.provider = provider
         self.inputs = tuple(entry.name for entry in native.get_inputs())
@@ -50,6 +75,8 @@ class Session:
         names = [f"{task.name}_probabilities" for task in tasks]
         self._wanted = [*names, SCOPE] if self.has_scope else names
         self.metadata: dict[str, str] = dict(native.get_modelmeta().custom_metadata_map)
+        self._slots = None if memory is None else Slots(lambda: self._slot(native, memory))
+        self._replays: Replays | None = None
 
     @classmethod
     def open(
@@ -58,40 +85,57 @@ class Session:
         tasks: tuple[Task, ...],
         provider: Device,
         threads: int,
-        cuda_memory_mb: int = 4096,
+        cuda: Cuda = Cuda(),  # noqa: B008 - frozen
     ) -> Self:
         """Loads a graph on exactly the provider that was asked for.
 
-        threads: of one call on the CPU. cuda_memory_mb: upper limit of the CUDA arena, in MiB.
-        Raises ProviderMissing where CUDA was asked for and is not to be had, InferenceFailed where
-        the graph does not load.
+        threads: of one call on the CPU. Raises ProviderMissing where CUDA was asked for and is not
+        to be had, InferenceFailed where the graph does not load.
         """
-        if provider == "cuda":
-            check_cuda()
-        try:
-            native = onnxruntime.InferenceSession(
-                str(graph),
-                _options(threads),
-                providers=_providers(provider, cuda_memory_mb),
-                enable_fallback=0,
-            )
-        except Exception as error:  # The runtime raises a dozen types that share no base.
-            raise _open_error(graph, provider, error) from error
-        check_provider(native.get_providers(), provider)
-        return cls(native, tasks, provider)
+        plain = open_native(graph, provider, threads, replace(cuda, replays=False))
+        memory = CudaMemory(cuda.device) if provider == "cuda" else None
+        session = cls(plain, tasks, provider, memory)
+        if cuda.replays and memory is not None and MASK in session.inputs:
+            session.replay(open_native(graph, provider, threads, cuda))
+        return session
+
+    def replay(self, native: Native) -> None:
+        """From now on small padded batches are replayed as recorded calls of `native`, the same
+        graph; where they cannot be recorded, all goes on as before.
+        """
+        memory = self._memory or HostMemory()
+        limit = int(self.metadata.get("harbor.token_limit", LENGTHS[-1]))
+        replays = Replays(
+            lambda number: self._slot(native, memory, call_options(number)), (IDS, MASK), limit
+        )
+        replays.record(self._call)
+        self._replays = replays
 
     def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Outputs:
         """Calibrated probabilities, for each task (B, C), and the scope score (B,) where the graph
-        gives one; all float32. Raises InferenceFailed.
+        gives one; all float32. Raises InferenceFailed, and of its kinds OutOfMemory and DeviceLost.
         """
-        arrays = self._arrays(ids_BL, mask_BL, self._wanted)
-        scope_B = arrays.pop() if self.has_scope else None
-        return Outputs(self._by_task(arrays), scope_B)
+        try:
+            arrays = None if self._replays is None else self._replays.run(ids_BL, mask_BL)
+        except Exception as error:  # As in `_arrays`.
+            raise _failure(error) from error
+        return self._answer(arrays or self._call({IDS: ids_BL, MASK: mask_BL}, len(ids_BL)))
+
+    def run_ragged(self, flat: Flat) -> Outputs:
+        """As `run`, of a graph that takes tickets end to end."""
+        feeds: dict[str, NDArray[Any]] = {
+            IDS: flat.ids_T,
+            POSITIONS: flat.positions_T,
+            ENDS: flat.ends_E,
+        }
+        if OFFSETS in self.inputs:
+            feeds[OFFSETS] = flat.offsets_BL()
+        return self._answer(self._call(feeds, len(flat)))
 
     def logits(self, ids_BL: IntArray, mask_BL: IntArray) -> dict[str, FloatArray]:
         """Raw logits, before scale and bias, for each task (B, C). Raises InferenceFailed."""
         names = [f"{task.name}_logits" for task in self.tasks]
-        return self._by_task(self._arrays(ids_BL, mask_BL, names))
+        return self._by_task(self._arrays({IDS: ids_BL, MASK: mask_BL}, names))
 
     def raw(
         self, ids_BL: IntArray, mask_BL: IntArray
@@ -100,7 +144,8 @@ class Session:
         one pass. Raises InferenceFailed.
         """
         names = [f"{task.name}_logits" for task in self.tasks]
-        arrays = self._arrays(ids_BL, mask_BL, [*names, SCOPE] if self.has_scope else names)
+        wanted = [*names, SCOPE] if self.has_scope else names
+        arrays = self._arrays({IDS: ids_BL, MASK: mask_BL}, wanted)
         scope_B = arrays.pop() if self.has_scope else None
         return self._by_task(arrays), scope_B
 
@@ -109,18 +154,68 @@ class Session:
         entries = [*self._native.get_inputs(), *self._native.get_outputs()]
         return {entry.name: (entry.type, tuple(entry.shape)) for entry in entries}
 
+    def _slot(self, native: Native, memory: Memory, options: object = None) -> Slot:
+        widths: list[Width] = [(f"{task.name}_probabilities", task.classes) for task in self.tasks]
+        if self.has_scope:
+            widths.append((SCOPE, None))
+        return Slot(native, memory, widths, options)
+
+    def _call(self, feeds: Feeds, batch: int) -> list[FloatArray]:
+        """What is wanted of every batch, in order."""
+        if self._slots is None:
+            return self._arrays(feeds, self._wanted)
+        try:
+            return self._slots.run(feeds, batch)
+        except Exception as error:  # As in `_arrays`.
+            raise _failure(error) from error
+
+    def _answer(self, arrays: list[FloatArray]) -> Outputs:
+        scope_B = arrays.pop() if self.has_scope else None
+        return Outputs(self._by_task(arrays), scope_B, self.provider)
+
     def _by_task(self, arrays: Sequence[FloatArray]) -> dict[str, FloatArray]:
         return {task.name: array for task, array in zip(self.tasks, arrays, strict=True)}
 
-    def _arrays(
-        self, ids_BL: IntArray, mask_BL: IntArray, names: Sequence[str]
-    ) -> list[FloatArray]:
+    def _arrays(self, feeds: Feeds, names: Sequence[str]) -> list[FloatArray]:
         """The named outputs, in that order."""
         try:
-            arrays: list[FloatArray] = self._native.run(names, {IDS: ids_BL, MASK: mask_BL})
-        except Exception as error:  # As in `open`: no common base, and a caller needs one type.
-            raise InferenceFailed(f"the graph failed: {_first_line(error)}") from error
+            arrays: list[FloatArray] = self._native.run(names, feeds)
+        except Exception as error:  # The runtime raises a dozen types that share no base.
+            raise _failure(error) from error
         return arrays
+
+
+def _failure(error: Exception) -> InferenceFailed:
+    return error if isinstance(error, InferenceFailed) else call_error(error)
+
+
+def open_native(graph: Path, provider: Device, threads: int, cuda: Cuda) -> Native:
+    """Loads a graph on exactly the provider that was asked for.
+
+    threads: of one call on the CPU. cuda.replays: record every call that names a CUDA graph.
+    Raises ProviderMissing where CUDA was asked for and is not to be had, InferenceFailed where
+    the graph does not load.
+    """
+    if provider == "cuda":
+        check_cuda()
+    try:
+        native = Native(
+            str(graph),
+            _options(threads),
+            providers=providers_of(provider, cuda),
+            enable_fallback=0,
+        )
+    except Exception as error:  # The runtime raises a dozen types that share no base.
+        raise open_error(graph, provider, error) from error
+    check_provider(native.get_providers(), provider)
+    return native
+
+
+def call_options(graph_id: int) -> onnxruntime.RunOptions:
+    """Options of a call that is recorded, and then replayed, as the CUDA graph of this number."""
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("gpu_graph_id", str(graph_id))
+    return options
 
 
 def check_cuda() -> None:
@@ -128,33 +223,13 @@ def check_cuda() -> None:
 
     Raises ProviderMissing that names what is missing: the CUDA build, or the shared library.
     """
-    if _NAMES["cuda"] not in onnxruntime.get_available_providers():
+    if NAMES["cuda"] not in onnxruntime.get_available_providers():
         raise ProviderMissing(
             "this onnxruntime is built without CUDA; the package onnxruntime-gpu has it"
         )
     with contextlib.redirect_stdout(io.StringIO()):  # It prints what it does not find.
         onnxruntime.preload_dlls()
-    _load(_provider_libraries())
-
-
-def check_provider(found: Sequence[str], wanted: Device) -> None:
-    """Raises ProviderMissing where a session did not open on the provider that was asked for.
-
-    The runtime itself says nothing then: it opens on the CPU.
-    """
-    if not found or found[0] != _NAMES[wanted]:
-        raise ProviderMissing(f"{_NAMES[wanted]} was asked for, onnxruntime opened {list(found)}")
-
-
-def _load(libraries: Iterable[Path]) -> None:
-    for library in libraries:
-        try:
-            ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
-        except OSError as error:
-            raise ProviderMissing(
-                f"onnxruntime's CUDA provider does not load: {error}; "
-                "the extra `cuda` brings NVIDIA's libraries"
-            ) from error
+    load(_provider_libraries())
 
 
 def _provider_libraries() -> list[Path]:
@@ -173,28 +248,3 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     # A waiting thread that spins takes a core from the sessions beside it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
-
-
-def _providers(provider: Device, cuda_memory_mb: int) -> list[Any]:
-    if provider == "cpu":
-        return [_NAMES["cpu"]]
-    cuda = {
-        # The default doubles the arena with every new shape.
-        "arena_extend_strategy": "kSameAsRequested",
-        "gpu_mem_limit": str(cuda_memory_mb * 1024 * 1024),
-        # TF32 keeps ten bits of mantissa: probabilities would leave the golden tolerance.
-        "use_tf32": "0",
-    }
-    return [(_NAMES["cuda"], cuda), _NAMES["cpu"]]
-
-
-def _open_error(
-    graph: Path, provider: Device, error: Exception
-) -> ProviderMissing | InferenceFailed:
-    if provider == "cuda" and "CUDA" in str(error):
-        return ProviderMissing(f"CUDA does not start: {_first_line(error)}")
-    return InferenceFailed(f"{graph.name} does not load: {_first_line(error)}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -1,5 +1,6 @@
 """Tickets that wait come in; they lie sorted by length, as arrays that are scored at once."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -37,6 +38,8 @@ class WaitingLine(Generic[Payload]):
 
     def __init__(self, capacity: int) -> None:
         self._entries: list[Entry[Payload]] = []
+        # Beside the column: numpy's search lets go of the interpreter, and waits to get it back.
+        self._lengths: list[int] = []
         self._columns = np.zeros((4, capacity))
         self._earliest = self._latest = np.inf
         self.tokens = 0
@@ -78,11 +81,12 @@ class WaitingLine(Generic[Payload]):
     def add(self, entry: Entry[Payload]) -> None:
         """Inserts behind the entries that are as long or shorter."""
         size, length = len(self), len(entry.tokens)
-        at = int(np.searchsorted(self.lengths, length, side="right")) if size else 0
+        at = bisect_right(self._lengths, length)
         self._columns[:, at + 1 : size + 1] = self._columns[:, at:size]
         latest = entry.deadline - entry.alone_s
         self._columns[:, at] = (length, entry.due, entry.alone_s, entry.deadline)
         self._entries.insert(at, entry)
+        self._lengths.insert(at, length)
         self._earliest = min(self._earliest, entry.deadline)
         self._latest = min(self._latest, latest)
         self.tokens += length
@@ -91,7 +95,7 @@ class WaitingLine(Generic[Payload]):
     def remove(self, entry: Entry[Payload]) -> bool:
         """Takes one entry out; False where it is not here any more."""
         length = len(entry.tokens)
-        at = int(np.searchsorted(self.lengths, length, side="left"))
+        at = bisect_left(self._lengths, length)
         while at < len(self) and len(self._entries[at].tokens) == length:
             if self._entries[at] is entry:
                 self.take(at, at + 1)
@@ -103,7 +107,7 @@ class WaitingLine(Generic[Payload]):
         """Takes the entries from position `start` to before `stop` out."""
         size, taken = len(self), self._entries[start:stop]
         self._columns[:, start : size - (stop - start)] = self._columns[:, stop:size]
-        del self._entries[start:stop]
+        del self._entries[start:stop], self._lengths[start:stop]
         if not self._entries:
             self.tokens, self.alone_s = 0, 0.0
             self._earliest = self._latest = np.inf
@@ -111,6 +115,15 @@ class WaitingLine(Generic[Payload]):
         for entry in taken:
             self.tokens -= len(entry.tokens)
             self.alone_s -= entry.alone_s
+        return taken
+
+    def take_at(self, positions: range | NDArray[np.intp]) -> list[Entry[Payload]]:
+        """Takes the entries at these positions out, in the order in which they are named."""
+        if isinstance(positions, range):
+            return self.take(positions.start, positions.stop)
+        taken = [self._entries[at] for at in positions.tolist()]
+        for at in np.sort(positions)[::-1].tolist():
+            self.take(at, at + 1)
         return taken
 
     def take_expired(self, now: float) -> list[Entry[Payload]]:

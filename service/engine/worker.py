@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.contract.tokens import Tokens, pad
+from service.contract.tokens import Tokens
 from service.engine.answer import Answer, BatchReport
-from service.engine.batcher import WEIGHTS, Batch
+from service.engine.batch import Batch
+from service.engine.batcher import WEIGHTS
+from service.engine.layout import Layout, computed, lay_out
 from service.engine.outputs import Outputs
-from service.engine.runner import Runner
+from service.engine.runner import Runner, run
 from service.engine.twins import Callers, Queue
 from service.engine.waiting import Entry
 from service.engine.wide import Wide
@@ -28,12 +30,14 @@ logger = logging.getLogger(__name__)
 class Outcome:
     """What the callers of each ticket of one batch get, and the report of it.
 
-    taken: when the batch began, on the engine's clock, in seconds.
+    taken: when the batch began, on the engine's clock, in seconds. home: whether it ran where it
+    was meant to; None where that took more than one call, or there was none.
     """
 
     results: list[tuple[Callers, Answer | Exception]]
     report: BatchReport
     taken: float
+    home: bool | None = None
 
 
 class Worker(threading.Thread):
@@ -49,6 +53,8 @@ class Worker(threading.Thread):
         queue: Queue,
         pad_id: int,
         *,
+        layout: Layout = "padded",
+        degraded: bool = False,
         express: bool = False,
         wide: Wide | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -57,6 +63,7 @@ class Worker(threading.Thread):
     ) -> None:
         """deliver, leave: called on this thread, after every batch and once at the end.
 
+        layout: of the session's graph. degraded: the session is not where it was meant to be.
         express: takes only what is worth starting beside busy workers. wide: for batches that have
         the machine to themselves.
         """
@@ -67,6 +74,8 @@ class Worker(threading.Thread):
         self.express = express
         self._queue = queue
         self._pad_id = pad_id
+        self._layout: Layout = layout
+        self._degraded = degraded
         self._wide = wide
         self._clock = clock
         self._deliver = deliver
@@ -84,18 +93,23 @@ class Worker(threading.Thread):
                 finally:
                     self._queue.done(batch)
                 self.running = []
-                self._learn(outcome.report)
+                self._learn(outcome)
         except BaseException as error:
             logger.exception("an engine worker died")
             self.fault = error
         finally:
             self._leave(self)
 
-    def warm_up(self, batch: int, length: int) -> None:
-        """Runs a batch of padding, before the thread starts. Raises InferenceFailed."""
+    def warm_up(self, batch: int, length: int, runs: int = 1) -> None:
+        """Runs a batch of padding, before the thread starts; the last run teaches the cost model.
+
+        runs: on a device the first one also allocates. Raises InferenceFailed.
+        """
         ticket = Tokens(np.full(length, self._pad_id, dtype=np.int64), truncated=False)
-        _, seconds = self._timed_run([ticket] * batch, None)
-        self._queue.learn(batch, length, seconds)
+        for _ in range(runs):
+            outputs, seconds = self._timed_run([ticket] * batch, None)
+        if outputs.calls == 1:
+            self._queue.learn(batch, length, seconds, home=not outputs.degraded)
 
     def _outcome(self, batch: Batch[Callers]) -> Outcome:
         taken = self._clock()
@@ -110,12 +124,13 @@ class Worker(threading.Thread):
             report = BatchReport(expired=len(results), abandoned=abandoned)
             return Outcome(results, report, taken)
         wide = self._wide_session(batch)
-        padded = len(entries) * max(len(entry.tokens) for entry in entries)
-        answers, seconds = self._answers(entries, taken, padded, wide)
+        lengths = [len(entry.tokens) for entry in entries]
+        padded = computed(lengths, self._layout)
+        answers, seconds, home = self._answers(entries, taken, padded, wide)
         results += zip((entry.payload for entry in entries), answers, strict=True)
         report = BatchReport(
             tickets=len(entries),
-            real_tokens=sum(len(entry.tokens) for entry in entries),
+            real_tokens=sum(lengths),
             padded_tokens=padded,
             infer_s=seconds,
             predicted_s=batch.predicted_s,
@@ -125,7 +140,7 @@ class Worker(threading.Thread):
             released=batch.released,
             wide=wide is not None,
         )
-        return Outcome(results, report, taken)
+        return Outcome(results, report, taken, home)
 
     def _wide_session(self, batch: Batch[Callers]) -> Runner | None:
         # What nobody waits for, such as a shadow's ticket, leaves the other cores alone.
@@ -136,17 +151,19 @@ class Worker(threading.Thread):
 
     def _answers(
         self, entries: list[Entry[Callers]], taken: float, padded: int, wide: Runner | None
-    ) -> tuple[list[Answer | Exception], float]:
-        """One result a ticket, and the call's seconds; a fault becomes every ticket's result."""
+    ) -> tuple[list[Answer | Exception], float, bool | None]:
+        """One result a ticket, the call's seconds, and `Outcome.home`; a fault becomes every
+        ticket's result.
+        """
         started = time.perf_counter()
         try:
             outputs, seconds = self._timed_run([entry.tokens for entry in entries], wide)
         except Exception as error:
             logger.exception("a batch of %d tickets failed", len(entries))
             failure = error if isinstance(error, InferenceFailed) else _unforeseen(error)
-            return [failure] * len(entries), time.perf_counter() - started
+            return [failure] * len(entries), time.perf_counter() - started, None
         scores = outputs.scope_B
-        return [
+        answers: list[Answer | Exception] = [
             Answer(
                 {task.name: outputs.probabilities[task.name][row] for task in self.session.tasks},
                 taken - entry.arrived,
@@ -154,24 +171,28 @@ class Worker(threading.Thread):
                 len(entries),
                 padded,
                 None if scores is None else float(scores[row]),
+                outputs.provider,
+                outputs.degraded or self._degraded,
             )
             for row, entry in enumerate(entries)
-        ], seconds
+        ]
+        return answers, seconds, None if outputs.calls > 1 else not outputs.degraded
 
     def _timed_run(self, tickets: list[Tokens], wide: Runner | None) -> tuple[Outputs, float]:
         """Checked outputs, and the call's seconds."""
         session = wide or self.session
-        ids_BL, mask_BL = pad(tickets, self._pad_id)
+        arrays = lay_out(tickets, self._layout, self._pad_id)
         started = time.perf_counter()
-        outputs = session.run(ids_BL, mask_BL)
+        outputs = run(session, arrays)
         seconds = time.perf_counter() - started
         outputs.check(session.tasks, len(tickets), has_scope=session.has_scope)
         return outputs, seconds
 
-    def _learn(self, report: BatchReport) -> None:
-        if report.tickets and not report.failed:
-            length = report.padded_tokens // report.tickets
-            self._queue.learn(report.tickets, length, report.infer_s, wide=report.wide)
+    def _learn(self, outcome: Outcome) -> None:
+        report, home = outcome.report, outcome.home
+        if home is not None:
+            length = report.padded_tokens / report.tickets
+            self._queue.learn(report.tickets, length, report.infer_s, wide=report.wide, home=home)
 
 
 def _unforeseen(error: Exception) -> InferenceFailed:

@@ -6,6 +6,7 @@ Only this package knows a metric's name.
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from service.metrics.device_entries import DEVICE
 from service.metrics.entry import Entry
 from service.metrics.ledger_entries import LEDGER
 from service.metrics.shadow_entries import SHADOW
@@ -137,8 +138,7 @@ CATALOGUE = (
         "1 while the final labels are evidence that the promise is not kept",
     ),
     Entry("harbor_bundle_info", "gauge", ("version", "digest"), "1 for the bundle that serves"),
-    Entry("harbor_provider_info", "gauge", ("provider",), "1 for the provider that serves"),
-    Entry("harbor_degraded", "gauge", (), "1 if `provider = auto` fell back to the CPU"),
+    *DEVICE,
     Entry("harbor_bundle_swaps_total", "counter", ("result",), "Bundle swaps: `ok` or `refused`"),
     Entry("harbor_fronts", "gauge", (), "HTTP processes that are connected to the core"),
     Entry(

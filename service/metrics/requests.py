@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 
 from service.api.schema import Prediction, Timings
 from service.contract.tasks import Task
-from service.engine.answer import BatchReport
+from service.engine.answer import BatchReport, DeviceReport
 from service.metrics.catalogue import Registered
 from service.metrics.fronts import Counts, Fronts, counts_of
 from service.metrics.ledger import LedgerMetrics
@@ -93,6 +93,8 @@ class Metrics:
                 self._all.counter("harbor_tickets_dropped_total", reason).inc(count)
         if report.shared:
             self._all.counter("harbor_tickets_shared_total").inc(report.shared)
+        if report.device is not None:
+            self._device(report.device)
         if not report.tickets:
             return
         if report.released is not None:
@@ -112,11 +114,9 @@ class Metrics:
 
     def serving(self, serving: Serving) -> None:
         """This bundle serves from now on."""
-        for name in ("harbor_bundle_info", "harbor_provider_info"):
-            self._all.gauge(name).clear()
+        self._all.gauge("harbor_bundle_info").clear()
         self._all.gauge("harbor_bundle_info").labels(serving.version, serving.digest).set(1)
-        self._all.gauge("harbor_provider_info").labels(serving.provider).set(1)
-        self._all.gauge("harbor_degraded").set(serving.degraded)
+        self._place(serving.provider, degraded=serving.degraded)
         self._forget_labels_outside(serving.tasks)
 
     def swap(self, result: str) -> None:
@@ -163,6 +163,17 @@ class Metrics:
     def _begin_stages(self) -> list[Observe]:
         self._stages = [self._all.histogram("harbor_stage_seconds", one).observe for one in _STAGES]
         return self._stages
+
+    def _device(self, report: DeviceReport) -> None:
+        self._place(report.provider, degraded=report.degraded)
+        for what in ("retries", "losses", "recoveries"):
+            if count := getattr(report, what):
+                self._all.counter(f"harbor_device_{what}_total").inc(count)
+
+    def _place(self, provider: str, *, degraded: bool) -> None:
+        self._all.gauge("harbor_provider_info").clear()
+        self._all.gauge("harbor_provider_info").labels(provider).set(1)
+        self._all.gauge("harbor_degraded").set(degraded)
 
     def _forget_labels_outside(self, tasks: tuple[Task, ...]) -> None:
         known = {(task.name, label) for task in tasks for label in task.labels}

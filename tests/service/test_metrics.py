@@ -4,7 +4,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.api.schema import Prediction, Timings
 from service.contract.tasks import Task
-from service.engine.answer import BatchReport
+from service.engine.answer import BatchReport, DeviceReport
 from service.metrics import CATALOGUE, Metrics, Serving
 
 TIMINGS = Timings(tokenize=0.1, queue=0.4, infer=6.0, total=6.9)
@@ -78,3 +78,19 @@ def test_the_queue_is_asked_when_the_metrics_are_read() -> None:
     assert _values(metrics, "harbor_queue_depth") == {(): 3.0}
     depth[0] = 4
     assert _values(metrics, "harbor_queue_depth") == {(): 4.0}
+
+
+def test_a_lost_device_is_seen_until_it_is_back() -> None:
+    metrics = Metrics()
+    metrics.serving(NEW)
+    metrics.batch(BatchReport(device=DeviceReport("cuda", degraded=False, retries=2)))
+    metrics.batch(BatchReport(device=DeviceReport("cpu", degraded=True, losses=1)))
+    assert _values(metrics, "harbor_provider_info") == {("cpu",): 1.0}
+    assert _values(metrics, "harbor_degraded") == {(): 1.0}
+    metrics.batch(BatchReport(device=DeviceReport("cuda", degraded=False, recoveries=1)))
+    assert _values(metrics, "harbor_provider_info") == {("cuda",): 1.0}
+    assert _values(metrics, "harbor_degraded") == {(): 0.0}
+    counts = {"retries": 2.0, "losses": 1.0, "recoveries": 1.0}
+    for what, count in counts.items():
+        assert _values(metrics, f"harbor_device_{what}_total") == {(): count}
+    assert _values(metrics, "harbor_batch_tickets_count") == {(): 0.0}

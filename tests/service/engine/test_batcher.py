@@ -116,6 +116,44 @@ def test_workers_that_idle_side_by_side_share_what_waits() -> None:
     assert [len(batch.entries) for batch in _drain(batcher)] == [4, 4]
 
 
+@pytest.mark.parametrize(("workers", "in_flight", "cuts"), [(2, 1, [5, 5]), (2, 2, [10])])
+def test_workers_that_share_a_device_do_not_cut_what_waits_into_two(
+    workers: int, in_flight: int, cuts: list[int]
+) -> None:
+    batcher: Batcher[int] = Batcher(Limits(), FlatCost(), workers, in_flight=in_flight)
+    for number in range(10):
+        batcher.add(ticket(5), FAR_S, 1.0, number)
+    found = []
+    while (batch := batcher.poll()) is not None:
+        found.append(len(batch.entries))
+    assert found == cuts
+
+
+def test_four_workers_on_two_devices_cut_it_into_two() -> None:
+    batcher: Batcher[int] = Batcher(Limits(), FlatCost(), 4, in_flight=2)
+    for number in range(10):
+        batcher.add(ticket(5), FAR_S, 1.0, number)
+    first = batcher.poll()
+    assert first is not None
+    assert len(first.entries) == 5
+
+
+def test_a_batcher_that_moves_keeps_what_waits_and_cuts_it_anew() -> None:
+    batcher: Batcher[int] = Batcher(Limits(), FlatCost())
+    for number in range(10):
+        batcher.add(ticket(5), FAR_S, 1.0, number)
+    learning = CostModel()
+    batcher.move(Limits(max_batch=3), learning, home=False)
+    batch = batcher.poll()
+    assert batch is not None
+    assert (len(batch.entries), len(batcher)) == (3, 7)
+    before = learning.seconds(3, 5)
+    batcher.learn(3, 5, 10.0, home=True)
+    assert learning.seconds(3, 5) == before
+    batcher.learn(3, 5, 10.0, home=False)
+    assert learning.seconds(3, 5) > before
+
+
 def test_a_worker_that_is_done_counts_as_idle_again() -> None:
     batcher: Batcher[int] = Batcher(Limits(), FlatCost(), workers=2)
     for start in (0, 8):

@@ -1,11 +1,13 @@
 """Which provider is opened, when the service falls back, and when it refuses."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from service.contract.tasks import Task
+from service.engine.cuda import Cuda
 from service.engine.device import Device
 from service.engine.providers import Opened, open_sessions
 from service.engine.session import Session
@@ -19,7 +21,7 @@ class Host:
     def __init__(self, *, driver: bool, cuda: Exception | None) -> None:
         self._driver = driver
         self._cuda = cuda
-        self.asked: list[Device] = []
+        self.asked: list[str] = []
 
     def driver(self) -> bool:
         return self._driver
@@ -30,10 +32,9 @@ class Host:
         tasks: tuple[Task, ...],
         provider: Device,
         threads: int,
-        cuda_memory_mb: int = 4096,
+        cuda: Cuda | None = None,
     ) -> Session:
-        assert cuda_memory_mb == 4096
-        self.asked.append(provider)
+        self.asked.append(provider if cuda is None else f"{provider}:{cuda.device}")
         if provider == "cuda" and self._cuda is not None:
             raise self._cuda
         return Session.open(graph, tasks, "cpu", threads)
@@ -44,13 +45,19 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("bundles") / "bundle") / GRAPH
 
 
-def _open(graph: Path, host: Host, wanted: Literal["auto", "cuda", "cpu"]) -> Opened:
+def _open(
+    graph: Path,
+    host: Host,
+    wanted: Literal["auto", "cuda", "cpu"],
+    cudas: Sequence[Cuda] = (Cuda(),),
+) -> Opened:
     return open_sessions(
         graph,
         DEFAULT_TASKS,
         wanted,
         sessions=3,
         threads=1,
+        cudas=cudas,
         driver=host.driver,
         opener=host.open,
     )
@@ -61,6 +68,34 @@ def test_cuda_is_one_session(graph: Path) -> None:
         host = Host(driver=True, cuda=None)
         opened = _open(graph, host, wanted)  # type: ignore[arg-type]
         assert (opened.provider, len(opened.sessions), opened.degraded) == ("cuda", 1, False)
+
+
+def test_each_gpu_gets_a_session_of_its_own_in_the_order_asked_for(graph: Path) -> None:
+    host = Host(driver=True, cuda=None)
+    opened = _open(graph, host, "auto", [Cuda(device=device) for device in (1, 3, 0)])
+    assert host.asked == ["cuda:1", "cuda:3", "cuda:0"]
+    assert len(set(opened.sessions)) == 3
+
+
+def test_a_gpu_that_is_missing_among_several_sends_all_to_the_cpu_visibly(graph: Path) -> None:
+    class OneGpu(Host):
+        def open(
+            self,
+            graph: Path,
+            tasks: tuple[Task, ...],
+            provider: Device,
+            threads: int,
+            cuda: Cuda | None = None,
+        ) -> Session:
+            if cuda is not None and cuda.device > 0:
+                raise ProviderMissing("CUDA does not start: invalid device ordinal")
+            return super().open(graph, tasks, provider, threads, cuda)
+
+    host = OneGpu(driver=True, cuda=None)
+    opened = _open(graph, host, "auto", [Cuda(device=0), Cuda(device=1)])
+    assert (opened.provider, opened.degraded, len(opened.sessions)) == ("cpu", True, 3)
+    with pytest.raises(ProviderMissing, match="invalid device ordinal"):
+        _open(graph, host, "cuda", [Cuda(device=0), Cuda(device=1)])
 
 
 def test_the_cpu_runs_as_many_batches_side_by_side_as_asked(graph: Path) -> None:
@@ -101,7 +136,7 @@ def test_cuda_never_falls_back(graph: Path) -> None:
     host = Host(driver=True, cuda=ProviderMissing("libcudnn.so.9: no such file"))
     with pytest.raises(ProviderMissing, match=r"libcudnn\.so\.9"):
         _open(graph, host, "cuda")
-    assert host.asked == ["cuda"]
+    assert host.asked == ["cuda:0"]
 
 
 def test_a_graph_that_fails_on_cuda_is_no_reason_to_fall_back(graph: Path) -> None:

@@ -1,13 +1,16 @@
 """A real graph on the CPU, and what is said where CUDA is asked for and missing."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from service.contract.promises import Scope
 from service.contract.tasks import Task
-from service.engine.session import Session, _load, check_provider
+from service.engine.cuda import check_provider, load
+from service.engine.session import Session
+from service.engine.trouble import DeviceLost, OutOfMemory
 from service.errors import InferenceFailed, ProviderMissing
 from tests.tiny_bundle import DEFAULT_TASKS, GRAPH, write_bundle
 
@@ -92,6 +95,38 @@ def test_a_file_that_is_no_graph_does_not_load(tmp_path: Path) -> None:
         Session.open(path, DEFAULT_TASKS, "cpu", threads=1)
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("CUDA failure 719: unspecified launch failure ; GPU=0\nmore of it", DeviceLost),
+        ("Non-zero status code\nBFCArena: Failed to allocate memory for requested", OutOfMemory),
+        ("Non-zero status code", InferenceFailed),
+    ],
+)
+def test_a_call_that_fails_says_what_became_of_the_device(
+    said: str, kind: type[InferenceFailed]
+) -> None:
+    class Native:
+        """As far as a session asks it."""
+
+        def get_inputs(self) -> list[object]:
+            return []
+
+        get_outputs = get_inputs
+
+        def get_modelmeta(self) -> SimpleNamespace:
+            return SimpleNamespace(custom_metadata_map={})
+
+        def run(self, *_: object) -> None:
+            raise RuntimeError(said)
+
+    session = Session(Native(), DEFAULT_TASKS, "cuda")  # type: ignore[arg-type]
+    with pytest.raises(InferenceFailed) as failure:
+        session.run(*_batch(1, 4))
+    assert type(failure.value) is kind
+    assert str(failure.value) == f"the graph failed: {said.splitlines()[0]}"
+
+
 def test_a_session_that_fell_back_silently_is_found_out() -> None:
     check_provider(["CUDAExecutionProvider", "CPUExecutionProvider"], "cuda")
     with pytest.raises(ProviderMissing, match="CPUExecutionProvider"):
@@ -100,4 +135,4 @@ def test_a_session_that_fell_back_silently_is_found_out() -> None:
 
 def test_a_library_that_does_not_load_is_named() -> None:
     with pytest.raises(ProviderMissing, match=r"libharbor-is-no-library\.so"):
-        _load([Path("libharbor-is-no-library.so")])
+        load([Path("libharbor-is-no-library.so")])

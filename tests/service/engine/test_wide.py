@@ -39,7 +39,10 @@ class Scripted(Queue):
         self.asked.append(express)
         return self._batches.pop(0) if self._batches else None
 
-    def learn(self, batch: int, length: int, seconds: float, *, wide: bool = False) -> None:
+    def learn(
+        self, batch: int, length: float, seconds: float, *, wide: bool = False, home: bool = True
+    ) -> None:
+        assert home
         assert batch * length > 0
         assert seconds >= 0
         self.learned.append(wide)
