@@ -15,6 +15,8 @@ PRECISION ?= fp32
 LEGACY_CONFIG ?= deploy/recipes/quickstart-queue.yaml
 
 BIN := .venv/bin
+# Whole files go to one worker, so that what their tests share is made once; the long ones come first.
+SHARED := -n auto --dist loadfile --no-loadscope-reorder
 INSTALLED := .venv/.installed
 SAMPLE := runs/quickstart/tickets.csv
 TABLE := $(or $(DATA),$(SAMPLE))
@@ -56,14 +58,14 @@ same-run:
 	    { echo '$(BUNDLE) was built for other promises than $(or $(PROMISES),none): remove it, or set OUT=' >&2; exit 1; }
 
 test: $(INSTALLED)  ## the fast suite
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest $(SHARED)
 
 test-slow: $(INSTALLED)  ## the rest of the suite
 	$(BIN)/pytest -m slow --ignore=tests/training --ignore=tests/export
-	$(BIN)/pytest -m slow -n auto tests/training tests/export
+	$(BIN)/pytest $(SHARED) -m slow tests/training tests/export
 
 test-workers: $(INSTALLED)  ## the service's tests, through an HTTP process before a core
-	TEST_WORKERS=2 $(BIN)/pytest -n auto tests/service tests/deploy
+	TEST_WORKERS=2 $(BIN)/pytest $(SHARED) tests/service tests/deploy
 
 check: $(INSTALLED)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

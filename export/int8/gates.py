@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
 
 from export.errors import QuantizationRefused
 from service.contract.tasks import Task
@@ -121,13 +120,21 @@ def _f1(old_N: IntArray, new_N: IntArray, truth_N: IntArray) -> tuple[float, flo
     present = np.unique(truth_N)
 
     def loss(chosen: IntArray) -> float:
-        scores = [
-            f1_score(truth_N[chosen], one[chosen], labels=present, average="macro", zero_division=0)
-            for one in (old_N, new_N)
-        ]
-        return float(scores[0] - scores[1])
+        scores = [_macro_f1(truth_N[chosen], one[chosen], present) for one in (old_N, new_N)]
+        return scores[0] - scores[1]
 
     return _bootstrap(loss, len(truth_N))
+
+
+def _macro_f1(truth_N: IntArray, given_N: IntArray, labels: IntArray) -> float:
+    """The mean F1 over `labels`; 0 for one that nobody names.
+
+    Counted, since a bootstrap asks often: scikit-learn's takes fifty times as long.
+    """
+    classes = 1 + int(max(truth_N.max(), given_N.max(), labels.max()))
+    hits_C = np.bincount(truth_N[truth_N == given_N], minlength=classes)
+    named_C = np.bincount(truth_N, minlength=classes) + np.bincount(given_N, minlength=classes)
+    return float((2.0 * hits_C / np.maximum(named_C, 1))[labels].mean())
 
 
 def _bootstrap(loss: Callable[[IntArray], float], count: int) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
 from export import shown
@@ -28,6 +29,7 @@ from service.engine.outputs import Outputs
 from service.engine.session import Session
 from service.proof import prove_golden
 from tests.export.tiny import CALIBRATION, TASKS, tiny_tickets
+from training.calibration.fit import probabilities
 from training.calibration.judge import judge
 from training.checkpoint import load
 from training.data.sample import write_csv
@@ -201,6 +203,20 @@ def test_two_thousand_tickets_are_enough_for_a_small_cost() -> None:
     for cost in weighed(answers(0.02)):
         assert cost.agreement >= 0.98
         assert cost.accuracy_bound <= 0.015
+
+
+def test_the_loss_of_macro_f1_is_that_of_scikit_learn() -> None:
+    before, after = answers(0.0, tickets=400), answers(0.3, tickets=400)
+    judged = [judge(TASKS, one, None) for one in (before, after)]
+    lax = Limits(loss=1.0, bound=1.0, agreement=0.0, nll=10.0)
+    for cost in weigh(TASKS, (before, judged[0]), (after, judged[1]), lax):
+        scores = []
+        for one, found in zip((before, after), judged, strict=True):
+            given_NC = probabilities(one.logits[cost.task], found.calibration[cost.task])
+            right_N = one.labels[cost.task]
+            scores.append(f1_score(right_N, given_NC.argmax(axis=1), average="macro"))
+        assert cost.f1_loss == pytest.approx(scores[0] - scores[1])
+        assert cost.f1_bound < cost.f1_loss
 
 
 def test_labels_that_change_are_refused() -> None:

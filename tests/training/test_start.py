@@ -22,11 +22,17 @@ def trained(encoder: Path, desk: Path, directory: Path, sharing: str = "hard") -
     return directory / CHECKPOINT
 
 
+@pytest.fixture(scope="module")
+def ended(encoder: Path, desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a run with hard sharing; not to be written to."""
+    return trained(encoder, desk, tmp_path_factory.mktemp("ended"))
+
+
 @pytest.mark.parametrize("sharing", ["hard", "lora"])
 def test_a_run_begins_where_another_ended(
-    encoder: Path, desk: Path, tmp_path: Path, sharing: str
+    ended: Path, encoder: Path, desk: Path, tmp_path: Path, sharing: str
 ) -> None:
-    checkpoint = trained(encoder, desk, tmp_path / "first", sharing)
+    checkpoint = ended if sharing == "hard" else trained(encoder, desk, tmp_path, sharing)
     model = {"encoder": str(encoder), "token_limit": LIMIT}
     published = begin_encoder(tiny_config(encoder, model=model))
     begun = begin_encoder(tiny_config(encoder, model={**model, "start": str(checkpoint)}))
@@ -36,9 +42,8 @@ def test_a_run_begins_where_another_ended(
     assert not torch.equal(one[name], other[name])
 
 
-def test_another_encoder_is_refused(encoder: Path, desk: Path, tmp_path: Path) -> None:
-    checkpoint = trained(encoder, desk, tmp_path / "first")
-    model = {"encoder": "minilm", "token_limit": LIMIT, "start": str(checkpoint)}
+def test_another_encoder_is_refused(ended: Path, encoder: Path) -> None:
+    model = {"encoder": "minilm", "token_limit": LIMIT, "start": str(ended)}
     with pytest.raises(ConfigError, match=r"model.start checkpoint has another encoder"):
         begin_encoder(tiny_config(encoder, model=model))
 
@@ -51,11 +56,10 @@ def test_a_network_that_cannot_be_built_is_found_before_the_first_run(encoder: P
 
 
 def test_a_student_learns_from_a_teacher_and_is_warned_of_one_that_saw_the_test(
-    encoder: Path, desk: Path, tmp_path: Path
+    ended: Path, desk: Path, tmp_path: Path
 ) -> None:
-    checkpoint = trained(encoder, desk, tmp_path / "teacher")
     small = write_encoder(tmp_path / "small")
-    distill = {"teacher": str(checkpoint), "hidden": 0.1}
+    distill = {"teacher": str(ended), "hidden": 0.1}
     for seed, warned in ((7, False), (8, True)):
         lines: list[str] = []
         directory = tmp_path / str(seed)
