@@ -3,12 +3,14 @@ and without training an encoder, goes out.
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from service.contract.tasks import Task
 from training.at_once import write_at_once
 from training.baselines import BagOfWords, baselines
+from training.conclude import CHECKPOINT
 from training.config import RunConfig
 from training.errors import DataError, TrainingError
 from training.evaluate import Measures, measure
@@ -20,7 +22,7 @@ from training.single_scores import BASELINES as BASELINES
 from training.start import check_builds
 from training.whole import run_whole
 
-DESK, SINGLE, JOINT = "desk", "single", "joint"
+DESK, SINGLE, JOINT, TRANSFER = "desk", "single", "joint", "transfer"
 
 Document = dict[str, Any]
 
@@ -32,15 +34,19 @@ def run_baselines(
     seeds: int,
     listener: Listener,
     joint: bool = False,
+    transfer: bool = False,
 ) -> Document:
     """Trains every task of a configuration alone, at the same budget, and measures what needs no
     training; writes OUT/baselines.json after each part and returns it.
 
     seeds: how many, from the configuration's own on. joint: also trains the configuration itself
-    with each seed, into OUT/joint/seed-N, for `compare`. A run that is finished is not run again.
+    with each seed, into OUT/joint/seed-N, for `compare`. transfer: trains every task also from the
+    encoder that the task with the most labels ended with (sequential transfer, what learning
+    together is to beat). A run that is finished is not run again.
 
     `{"data_fingerprint", "seeds", "tasks": {task: {"majority", "tfidf", "frozen": measures,
-    "single": [{"seed", "directory", "epochs", "labelled", "test": measures}]}}}`; directories are
+    "single": [{"seed", "directory", "epochs", "labelled", "test": measures}]}}}`, and beside
+    `single` a `transfer` of the same form for all tasks but the one that began; directories are
     relative to OUT. Measures are of the test split, those of `single` calibrated. Raises
     TrainingError.
     """
@@ -49,13 +55,15 @@ def run_baselines(
     found = _without_training(config, desk, out, listener)
     _write(out / BASELINES, found)
     for seed in range(config.seed, config.seed + seeds):
+        seeded = config.model_copy(update={"seed": seed})
+        trained = _Trained(seeded, desk, data, out, listener)
         for task in desk.tasks:
-            found["tasks"][task.name]["single"].append(
-                _single(config, desk, task, seed, data, out, listener)
-            )
+            found["tasks"][task.name][SINGLE].append(trained.single(task))
+            _write(out / BASELINES, found)
+        for task in trained.later if transfer else ():
+            found["tasks"][task.name].setdefault(TRANSFER, []).append(trained.transferred(task))
             _write(out / BASELINES, found)
         if joint:
-            seeded = config.model_copy(update={"seed": seed})
             run_whole(seeded, data, out / JOINT / f"seed-{seed}", listener)
         found["seeds"].append(seed)
         _write(out / BASELINES, found)
@@ -75,10 +83,12 @@ def read_baselines(directory: Path) -> Document:
     return document
 
 
-def single_runs(directory: Path, document: Document) -> dict[str, list[Path]]:
+def single_runs(
+    directory: Path, document: Document, kind: Literal["single", "transfer"] = "single"
+) -> dict[str, list[Path]]:
     """Each task's single-task runs. directory: where `document` was read."""
     return {
-        task: [directory / one["directory"] for one in found["single"]]
+        task: [directory / one["directory"] for one in found.get(kind, ())]
         for task, found in document["tasks"].items()
     }
 
@@ -93,28 +103,56 @@ def read_desk(config: RunConfig, data: Path, place: Path, listener: Listener) ->
     return prepare_rows(config, place, listener)
 
 
-def _single(
-    config: RunConfig,
-    desk: Desk,
-    task: Task,
-    seed: int,
-    data: Path,
-    out: Path,
-    listener: Listener,
-) -> Document:
-    rows = desk.rows["train"]
-    labelled, tickets = labelled_tickets(rows, [task]), labelled_tickets(rows, desk.tasks)
-    only = alone(config, task.name, labelled, tickets).model_copy(update={"seed": seed})
-    directory = Path(SINGLE) / task.name / f"seed-{seed}"
-    listener.say(f"task {task.name} alone, seed {seed}: {only.epochs} epochs of {labelled} tickets")
-    report = run_whole(only, data, out / directory, listener)
-    return {
-        "seed": seed,
-        "directory": directory.as_posix(),
-        "epochs": only.epochs,
-        "labelled": labelled,
-        "test": report["tasks"][task.name]["test"],
-    }
+@dataclass(frozen=True)
+class _Trained:
+    """The single-task runs of one seed."""
+
+    config: RunConfig
+    desk: Desk
+    data: Path
+    out: Path
+    listener: Listener
+
+    @property
+    def later(self) -> list[Task]:
+        """All tasks but the one with the most labelled tickets, which the others can begin from."""
+        return [task for task in self.desk.tasks if task is not self._first]
+
+    def single(self, task: Task) -> Document:
+        """The task from the published encoder."""
+        return self._run(task, SINGLE, None)
+
+    def transferred(self, task: Task) -> Document:
+        """The task from the encoder that the first one ended with, at the same budget."""
+        return self._run(task, TRANSFER, self.out / self._place(SINGLE, self._first) / CHECKPOINT)
+
+    @property
+    def _first(self) -> Task:
+        rows = self.desk.rows["train"]
+        return max(self.desk.tasks, key=lambda task: labelled_tickets(rows, [task]))
+
+    def _place(self, kind: str, task: Task) -> Path:
+        return Path(kind) / task.name / f"seed-{self.config.seed}"
+
+    def _run(self, task: Task, kind: str, start: Path | None) -> Document:
+        rows, seed = self.desk.rows["train"], self.config.seed
+        labelled = labelled_tickets(rows, [task])
+        only = alone(self.config, task.name, labelled, labelled_tickets(rows, self.desk.tasks))
+        if start is not None:
+            model = only.model.model_copy(update={"start": str(start)})
+            only = only.model_copy(update={"model": model})
+        directory, how = self._place(kind, task), "" if start is None else ", transferred"
+        self.listener.say(
+            f"task {task.name} alone{how}, seed {seed}: {only.epochs} epochs of {labelled} tickets"
+        )
+        report = run_whole(only, self.data, self.out / directory, self.listener)
+        return {
+            "seed": seed,
+            "directory": directory.as_posix(),
+            "epochs": only.epochs,
+            "labelled": labelled,
+            "test": report["tasks"][task.name]["test"],
+        }
 
 
 def _without_training(config: RunConfig, desk: Desk, out: Path, listener: Listener) -> Document:

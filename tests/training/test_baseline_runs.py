@@ -1,6 +1,7 @@
 """Single-task runs and what needs no training: what is written, and what a second call does."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,33 @@ def test_the_joint_run_can_be_compared_with_them(place: Path) -> None:
     assert [row.task for row in found.rows] == ["category", "urgency"]
     assert all(row.low <= row.difference <= row.high for row in found.rows)
     assert all(row.left_out == 0 for row in found.rows)
+
+
+def test_a_transferred_task_begins_where_the_largest_ended_and_is_compared_too(
+    place: Path, encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "baselines"
+    shutil.copytree(place, out)
+    found = run_baselines(small(encoder), desk, out, 1, silent(), transfer=True)
+    counts = {task: one["single"][0]["labelled"] for task, one in found["tasks"].items()}
+    first, later = sorted(counts, key=lambda task: -counts[task])
+    assert "transfer" not in found["tasks"][first]
+    (run,) = single_runs(out, found, "transfer")[later]
+    config = read_config(run / "config.yaml")
+    assert config.model.start == str(out / "single" / first / "seed-7" / "checkpoint")
+    single = read_config(out / "single" / later / "seed-7" / "config.yaml")
+    assert config.model_copy(update={"model": single.model}) == single
+    before, after = (
+        read_events(one / "events.jsonl") for one in (out / "single" / later / "seed-7", run)
+    )
+    losses = [
+        [event["losses"] for event in events if event["event"] == "step"]
+        for events in (before, after)
+    ]
+    assert losses[0][0] != losses[1][0]
+    rows = compare([out / "joint" / "seed-7"], out, margin=0.02, resamples=200).rows
+    assert [(row.task, row.kind) for row in rows if row.kind == "transfer"] == [(later, "transfer")]
+    assert len(rows) == 3
 
 
 def test_the_task_set_grows_from_the_best_and_every_step_is_judged(

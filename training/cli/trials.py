@@ -21,6 +21,9 @@ def baselines(
     joint: Annotated[
         bool, typer.Option(help="Train the configuration itself, too, into OUT/joint.")
     ] = False,
+    transfer: Annotated[
+        bool, typer.Option(help="Also train each task from where the largest one ended.")
+    ] = False,
 ) -> None:
     """Train every task alone at the same budget, beside majority, TF-IDF and a frozen encoder.
 
@@ -30,7 +33,7 @@ def baselines(
     from training.config import read_config
 
     def work(listener: Listener) -> None:
-        run_baselines(read_config(config), data, out, seeds, listener, joint)
+        run_baselines(read_config(config), data, out, seeds, listener, joint, transfer)
         say(f"baselines: {out / BASELINES}")
 
     _watched(work)

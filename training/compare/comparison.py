@@ -21,13 +21,17 @@ HURT = 3
 """The exit status that tells CI not to ship."""
 
 
+Kind = Literal["single", "transfer", "old", "smaller"]
+
+
 @dataclass(frozen=True)
 class Row:
     """One task of the recipe against something else. Differences are the recipe's macro-F1 less the
     other's, as shares: 0.015 is 1.5 points.
 
-    kind: what it is against: `single`, the models of that task alone; `old`, an older checkpoint;
-    `smaller`, the task set before one was added. score, other: mean macro-F1 over seeds. low, high:
+    kind: what it is against: `single`, the models of that task alone; `transfer`, those that began
+    from the task with the most labels; `old`, an older checkpoint; `smaller`, the task set before
+    one was added. score, other: mean macro-F1 over seeds. low, high:
     the interval of the difference alone. p: adjusted for the number of tasks (Holm). needed,
     more_seeds, no_worse: see `service.statistics.noninferiority`. seeds: of either side.
     left_out: labelled test tickets that only one side had.
@@ -35,7 +39,7 @@ class Row:
 
     task: str
     primary: bool
-    kind: Literal["single", "old", "smaller"]
+    kind: Kind
     score: float
     other: float
     difference: float
@@ -88,7 +92,7 @@ class Sides:
 
     task: str
     primary: bool
-    kind: Literal["single", "old", "smaller"]
+    kind: Kind
     first: Answers
     second: Answers
     found: Paired
@@ -102,7 +106,8 @@ def compare(
     resamples: int = RESAMPLES,
     seeds: Collection[int] | None = None,
 ) -> Comparison:
-    """Runs of one recipe against the single-task models of `run_baselines`, task by task.
+    """Runs of one recipe against the single-task models of `run_baselines`, task by task, and
+    against those that were transferred, where there are any.
 
     runs: one a seed, or one a seed and fold. baselines: the directory that holds baselines.json, or
     one a fold. margin: a loss of macro-F1 that does not matter, such as 0.02. seeds: of the
@@ -114,7 +119,8 @@ def compare(
     """
     finished = [read_finished(run) for run in runs]
     check_one_recipe(finished)
-    alone = _alone([baselines] if isinstance(baselines, Path) else baselines, seeds)
+    places = [baselines] if isinstance(baselines, Path) else baselines
+    alone, transferred = _alone(places, seeds, "single"), _alone(places, seeds, "transfer")
     sides = []
     for task in finished[0].facts.tasks:
         if not alone.get(task.name):
@@ -124,6 +130,10 @@ def compare(
         others = [read_finished(one) for one in alone[task.name]]
         check_one_recipe(others)
         sides.append(weigh(finished, others, task.name, "single", resamples))
+        if later := transferred.get(task.name):
+            begun = [read_finished(one) for one in later]
+            check_one_recipe(begun)
+            sides.append(weigh(finished, begun, task.name, "transfer", resamples))
     names = tuple(run.name for run in finished)
     return Comparison(margin, level, names, judged(sides, margin, level))
 
@@ -132,7 +142,7 @@ def weigh(
     runs: Sequence[Finished],
     others: Sequence[Finished],
     task: str,
-    kind: Literal["single", "old", "smaller"],
+    kind: Kind,
     resamples: int = RESAMPLES,
     same_share: float = SAME_SHARE,
 ) -> Sides:
@@ -177,11 +187,15 @@ def _row(one: Sides, verdict: Judgement, level: float) -> Row:
     )
 
 
-def _alone(baselines: Sequence[Path], seeds: Collection[int] | None) -> Mapping[str, list[Path]]:
+def _alone(
+    baselines: Sequence[Path],
+    seeds: Collection[int] | None,
+    kind: Literal["single", "transfer"],
+) -> Mapping[str, list[Path]]:
     wanted = None if seeds is None else {f"seed-{seed}" for seed in seeds}
     found: dict[str, list[Path]] = {}
     for directory in baselines:
-        for task, runs in single_runs(directory, read_baselines(directory)).items():
+        for task, runs in single_runs(directory, read_baselines(directory), kind).items():
             chosen = [run for run in runs if wanted is None or run.name in wanted]
             found.setdefault(task, []).extend(chosen)
     return found

@@ -7,6 +7,7 @@ from training.compare.one_at_a_time import Growth
 
 AGAINST = {
     "single": "the task alone",
+    "transfer": "the task after the largest",
     "old": "the older checkpoint",
     "smaller": "without the added task",
 }

@@ -8,7 +8,12 @@ from training.compare.keep import KEY, comparison_rows
 from training.report.formats import listed
 
 _TONES: Mapping[str, Literal["good", "open", "bad"]] = {"helps": "good", "hurts": "bad"}
-_RIVALS = {"single": "its own model", "old": "the older checkpoint", "smaller": "fewer tasks"}
+_RIVALS = {
+    "single": "its own model",
+    "transfer": "its model after the largest task's",
+    "old": "the older checkpoint",
+    "smaller": "fewer tasks",
+}
 _LED = {
     "hurts": "Learning together hurts {}.",
     "helps": "Learning together helps {}.",
