@@ -1,5 +1,8 @@
 """A checkpoint directory comes in; a proven, sealed bundle goes out, or nothing at all."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +11,16 @@ import numpy as np
 
 from export import golden, promised
 from export.card import write_card
+from export.card.markdown import with_section
+from export.card.variants import variants as section
+from export.closeness import Closeness
 from export.errors import WrongCheckpoint
 from export.graph import build_graph
 from export.listener import SILENT, Listener
 from export.parity import ParityReport, check_parity, total_texts
+from export.read_again import calibration_tickets
 from export.sealing import beside, check_free, checked_version, place, write_text
+from export.variants import Added, Source, add_variant, check_names
 from service.contract.bundle import (
     CARD,
     MANIFEST,
@@ -36,13 +44,32 @@ _CALIBRATION_GAP = 1e-3
 """Another version of scipy stops its search elsewhere, by some 1e-5 of a scale."""
 
 
+VARIANTS = "variants"
+"""Under which they keep, by file, what further variants were compared with the fp32 graph on."""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What a bundle is to hold beside the padded fp32 graph.
+
+    names: keys of `export.variants.KINDS`. tickets: the file that the checkpoint was trained on, so
+    that a graph in float16 can be calibrated for itself.
+    """
+
+    names: tuple[str, ...] = ()
+    tickets: Path | None = None
+
+
 @dataclass(frozen=True)
 class Built:
-    """A bundle that is in its place. digest: its identity. parity: what was measured."""
+    """A bundle that is in its place. digest: its identity. parity: what was measured of the fp32
+    graph, closeness: of every other one.
+    """
 
     version: str
     digest: str
     parity: ParityReport
+    closeness: tuple[Closeness, ...] = ()
 
 
 def build(
@@ -51,41 +78,62 @@ def build(
     version: str | None = None,
     listener: Listener = SILENT,
     promises: Promises | None = None,
+    extra: Extra = Extra(),
 ) -> Built:
     """Exports the checkpoint `source` as the bundle `target`; equal checkpoints give equal bytes.
 
     version: `ckpt-` and the start of the checkpoint's digest, with promises also `+p` and the start
-    of theirs, unless given. promises: shown on the checkpoint's calibration split. The bundle is
-    written beside its place, proven by the code that will serve it, and moved there last. Raises
-    ExportError, also where `target` exists, and TrainingError where the checkpoint is damaged or a
-    promise cannot be shown.
+    of theirs, with further variants `+v` and the start of a digest, unless given. promises: shown
+    on the checkpoint's calibration split. The bundle is written beside its place, proven by the
+    code that will serve it, and moved there last. Raises ExportError, also where `target` exists,
+    and TrainingError where the checkpoint is damaged or a promise cannot be shown.
     """
     check_free(target)
+    check_names(extra.names)
     listener.stage("reading the checkpoint", 1)
     checkpoint = load(source)
-    version = checked_version(version or default_version(checkpoint, promises))
+    version = checked_version(version or default_version(checkpoint, promises, extra))
     judged = _judged(checkpoint, promises)
     notes = judged.notes if judged else ()
     for note in notes:
         listener.say(note)
     variant = _variant(checkpoint, judged)
+    tickets = calibration_tickets(checkpoint, extra.tickets) if extra.tickets else None
     listener.advance(1)
     with beside(target) as fresh:
         parity = _write_graph(fresh, checkpoint, listener)
-        manifest = _manifest(checkpoint, version, parity, variant, promises)
+        origin = Source(checkpoint, fresh, variant, tickets, promises)
+        added = [add_variant(origin, name, listener) for name in extra.names]
+        manifest = _manifest(checkpoint, version, parity, promises, (variant, *_of(added)))
+        if added:
+            manifest.metrics[VARIANTS] = {one.variant.file: one.document() for one in added}
         (fresh / MANIFEST).write_bytes(to_bytes(manifest))
         write_text(fresh / TOKENIZER, checkpoint.tokenizer.to_json())
-        write_text(fresh / CARD, write_card(checkpoint, version, parity, (variant,), notes))
+        card = write_card(checkpoint, version, parity, manifest.variants, notes)
+        write_text(fresh / CARD, with_section(card, section(added)) if added else card)
         listener.stage("opening the bundle as the service does", 1)
-        digest = place(fresh, target)
+        digest = place(fresh, target, listener.say)
         listener.advance(1)
-    return Built(version, digest, parity)
+    return Built(version, digest, parity, tuple(one.closeness for one in added))
 
 
-def default_version(checkpoint: Checkpoint, promises: Promises | None) -> str:
-    """A version that the checkpoint and the promises alone decide."""
+def default_version(
+    checkpoint: Checkpoint,
+    promises: Promises | None,
+    extra: Extra = Extra(),
+) -> str:
+    """A version that the checkpoint, the promises and the variants alone decide."""
     version = "ckpt-" + checkpoint.digest.removeprefix("sha256:")[:12]
-    return version if promises is None else f"{version}+p{promised.digest(promises)[:8]}"
+    if promises is not None:
+        version = f"{version}+p{promised.digest(promises)[:8]}"
+    if not extra.names:
+        return version
+    made_of = json.dumps([extra.names, extra.tickets is not None])
+    return f"{version}+v{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
+
+
+def _of(added: Sequence[Added]) -> list[Variant]:
+    return [one.variant for one in added]
 
 
 def _judged(checkpoint: Checkpoint, promises: Promises | None) -> Judged | None:
@@ -143,8 +191,8 @@ def _manifest(
     checkpoint: Checkpoint,
     version: str,
     parity: ParityReport,
-    variant: Variant,
     promises: Promises | None,
+    variants: tuple[Variant, ...],
 ) -> Manifest:
     facts = checkpoint.facts
     metrics: dict[str, Any] = {
@@ -166,7 +214,7 @@ def _manifest(
         data_fingerprint=facts.data_fingerprint,
         code_fingerprint=facts.code_fingerprint,
         metrics=metrics,
-        variants=(variant,),
+        variants=variants,
     )
 
 

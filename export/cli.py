@@ -11,6 +11,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from export.options import (
+    Bundle,
+    Checkpoint,
+    Labelled,
+    PromisesFile,
+    Rejects,
+    Target,
+    Tickets,
+    Variants,
+)
+
 if TYPE_CHECKING:
     from export.listener import Listener
     from training.calibration.promises import Promises
@@ -27,53 +38,35 @@ _Made = TypeVar("_Made")
 
 # torch is imported inside the commands: `--help` answers at once.
 
-_Bundle = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The bundle.")]
-_Checkpoint = Annotated[
-    Path, typer.Argument(exists=True, file_okay=False, help="A run's directory `checkpoint`.")
-]
-_Target = Annotated[Path, typer.Argument(help="Directory to make; it must not exist.")]
-_Labelled = Annotated[
-    Path,
-    typer.Argument(
-        exists=True,
-        dir_okay=False,
-        help="CSV, JSONL or Parquet of tickets with their final labels, none of which the model "
-        "was trained on.",
-    ),
-]
-_Rejects = Annotated[
-    Path | None,
-    typer.Option(dir_okay=False, help="Where to list the rows that were not taken, and why."),
-]
-_PromisesFile = Annotated[
-    Path | None,
-    typer.Option(exists=True, dir_okay=False, help="YAML file: what each task is to promise."),
-]
-
 
 @app.command()
 def build(
-    checkpoint: _Checkpoint,
-    bundle: _Target,
+    checkpoint: Checkpoint,
+    bundle: Target,
     version: Annotated[
         str | None,
         typer.Option(help="Version of the bundle.", show_default="ckpt- and its digest's start"),
     ] = None,
-    promises: _PromisesFile = None,
+    promises: PromisesFile = None,
+    variant: Variants = None,
+    tickets: Tickets = None,
 ) -> None:
     """Export a checkpoint as a bundle; if a gate fails, nothing is written."""
     with _guarded():
         from export import shown
+        from export.build import Extra
         from export.build import build as make
 
-        asked = _promises(promises)
-        built = _watched(lambda watcher: make(checkpoint, bundle, version, watcher, asked))
+        asked, extra = _promises(promises), Extra(tuple(variant or ()), tickets)
+        built = _watched(lambda watcher: make(checkpoint, bundle, version, watcher, asked, extra))
         _say(shown.parity(built.parity))
+        for one in built.closeness:
+            _say(shown.closeness(one))
         _say(f"bundle {built.version} ({built.digest}): {bundle}")
 
 
 @app.command()
-def verify(bundle: _Bundle) -> None:
+def verify(bundle: Bundle) -> None:
     """Check a bundle and say what was compared with what; code 1 if a check fails."""
     from export import shown
     from export.verify import verify as checks
@@ -88,9 +81,9 @@ def verify(bundle: _Bundle) -> None:
 
 @app.command()
 def recalibrate(
-    bundle: _Bundle,
-    labelled: _Labelled,
-    new: _Target,
+    bundle: Bundle,
+    labelled: Labelled,
+    new: Target,
     promises: Annotated[
         Path | None,
         typer.Option(
@@ -121,7 +114,7 @@ def recalibrate(
             show_default="all",
         ),
     ] = "",
-    rejects: _Rejects = None,
+    rejects: Rejects = None,
 ) -> None:
     """Calibrate a bundle anew on labelled tickets, without training; the old bundle stays."""
     with _guarded():
@@ -140,10 +133,10 @@ def recalibrate(
 
 @app.command()
 def quantize(
-    bundle: _Bundle,
-    labelled: _Labelled,
-    new: _Target,
-    promises: _PromisesFile = None,
+    bundle: Bundle,
+    labelled: Labelled,
+    new: Target,
+    promises: PromisesFile = None,
     version: Annotated[
         str | None,
         typer.Option(help="Version of the new bundle.", show_default="the old one and +q..."),
@@ -156,7 +149,7 @@ def quantize(
             show_default="all",
         ),
     ] = "",
-    rejects: _Rejects = None,
+    rejects: Rejects = None,
 ) -> None:
     """Add a faster variant in 8-bit whole numbers, if it answers as well; the old bundle stays."""
     with _guarded():
@@ -173,9 +166,9 @@ def quantize(
 
 @app.command()
 def card(
-    bundle: _Bundle,
-    checkpoint: _Checkpoint,
-    new: _Target,
+    bundle: Bundle,
+    checkpoint: Checkpoint,
+    new: Target,
     version: Annotated[
         str | None,
         typer.Option(help="Version of the new bundle.", show_default="the old one and +card"),

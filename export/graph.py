@@ -4,10 +4,7 @@ Shapes: B batch, L padded length, C a task's classes.
 """
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
 import numpy as np
@@ -15,18 +12,16 @@ import onnx
 import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
+from export.attention import EAGER
 from export.errors import GraphError
 from export.initialisers import set_spread
+from export.tracing import trace
 from service.contract.bundle import Calibration
 from service.contract.tasks import Task
 from service.contract.ticket import TEXT_TEMPLATE_VERSION
 from service.engine.session import IDS, MASK, SCOPE
 from training.model.network import Network
-
-OPSET = 20
-"""The first in which GELU is one node; 23 ran no faster on a CPU."""
 
 GRAPH_SCHEMA = 1
 INPUTS = (IDS, MASK)
@@ -73,8 +68,46 @@ def build_graph(
     `<task>_kept` plus `<task>_spread`; with `scope` also `scope_score`, float32 (B,). Raises
     GraphError.
     """
+    return finished(
+        trace_padded(network, tasks, token_limit, scope, EAGER), tasks, calibration, token_limit
+    )
+
+
+def trace_padded(
+    network: Network,
+    tasks: Sequence[Task],
+    token_limit: int,
+    scope: nn.Module | None,
+    attention: str,
+) -> ModelProto:
+    """The graph of a padded batch up to the logits, as torch gave it. attention: see
+    `export.attention`. Raises GraphError.
+    """
+    # A batch of 1 would be taken for a constant.
+    ids_BL = torch.ones((2, 8), dtype=torch.int64)
+    shape = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence", max=token_limit)}
+    module = _InTaskOrder(network, [task.name for task in tasks], scope)
+    examples = (ids_BL, torch.ones_like(ids_BL))
+    names = output_names(tasks, scope)
+    return trace(module, examples, (shape, shape), INPUTS, names, attention)
+
+
+def output_names(tasks: Sequence[Task], scope: nn.Module | None) -> list[str]:
+    """What a traced graph gives, in that order."""
+    names = [f"{task.name}_logits" for task in tasks]
+    return names if scope is None else [*names, SCOPE]
+
+
+def finished(
+    model: ModelProto,
+    tasks: Sequence[Task],
+    calibration: Mapping[str, Calibration],
+    token_limit: int,
+) -> bytes:
+    """The file of a traced graph, which is changed: with calibration and metadata, without traces
+    of where it was made. Raises GraphError.
+    """
     _check_sizes(tasks, calibration)
-    model = _trace(_InTaskOrder(network, [task.name for task in tasks], scope), token_limit)
     _turn_shared_weights(model)
     _strip(model)
     for task in tasks:
@@ -115,66 +148,6 @@ def _check_sizes(tasks: Sequence[Task], calibration: Mapping[str, Calibration]) 
             raise GraphError(
                 f"task {task.name} has {task.classes} labels, its calibration {found} values"
             )
-
-
-def _trace(network: _InTaskOrder, token_limit: int) -> ModelProto:
-    # A batch of 1 would be taken for a constant.
-    ids_BL = torch.ones((2, 8), dtype=torch.int64)
-    mask_BL = torch.ones_like(ids_BL)
-    names = [f"{name}_logits" for name in network.names]
-    names += [SCOPE] if network.scope is not None else []
-    shape = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence", max=token_limit)}
-    with torch.no_grad(), _quiet(), _plain_attention(network):
-        program = torch.onnx.export(
-            network.eval(),
-            (ids_BL, mask_BL),
-            dynamo=True,
-            dynamic_shapes=(shape, shape),
-            input_names=list(INPUTS),
-            output_names=names,
-            opset_version=OPSET,
-            external_data=False,
-            verbose=False,
-        )
-    if program is None:
-        raise GraphError("torch gave no graph for the network")
-    return program.model_proto
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the exporter's known chatter, and nothing else, off the terminal."""
-    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = registration.level
-    registration.setLevel(logging.ERROR)  # It announces that torchvision is missing, four times.
-    try:
-        with warnings.catch_warnings():
-            # Both inputs have the same two axes; the exporter notes that it names each axis once.
-            warnings.filterwarnings("ignore", "# The axis name: .* will not be used", UserWarning)
-            # torch copies its own deprecated tree type.
-            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
-            yield
-    finally:
-        registration.setLevel(level)
-
-
-@contextmanager
-def _plain_attention(network: nn.Module) -> Iterator[None]:
-    """Has attention traced as products and a softmax, a third fewer nodes and 2 to 4 % faster.
-
-    torch's own operator is traced with a guard for tickets without a token, which no ticket is: the
-    tokenizer's own are always there.
-    """
-    encoders = [part for part in network.modules() if isinstance(part, PreTrainedModel)]
-    # There is no public way to ask.
-    before = [part.config._attn_implementation for part in encoders]  # noqa: SLF001
-    for part in encoders:
-        part.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        for part, implementation in zip(encoders, before, strict=True):
-            part.set_attn_implementation(implementation)
 
 
 def _turn_shared_weights(model: ModelProto) -> None:

@@ -16,7 +16,7 @@ from export.errors import ParityError
 from export.texts import Desk
 from service.contract.tasks import Task
 from service.contract.ticket import render
-from service.contract.tokens import IntArray, Tokens, pad
+from service.contract.tokens import IntArray, Tokenizer, Tokens, pad
 from service.engine.session import Session
 from training.calibration.fit import probabilities
 from training.checkpoint import Checkpoint
@@ -100,7 +100,7 @@ def check_parity(
     """
     report = ParityReport()
     with _one_thread(), ThreadPoolExecutor(1) as beside:
-        for batch in _batches(checkpoint):
+        for batch in batches(checkpoint.tokenizer):
             report.add(batch)
             ids_BL, mask_BL = pad(batch, checkpoint.tokenizer.pad_id)
             answer = beside.submit(session.run, ids_BL, mask_BL)
@@ -169,8 +169,9 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _batches(checkpoint: Checkpoint) -> Iterator[list[Tokens]]:
-    desk, tokenizer = Desk(checkpoint.tokenizer), checkpoint.tokenizer
+def batches(tokenizer: Tokenizer) -> Iterator[list[Tokens]]:
+    """What is compared: `total_texts` generated texts, from 2 tokens to the limit."""
+    desk = Desk(tokenizer)
     for size, number in BATCHES.items():
         for lengths in batch_lengths(size, number, tokenizer.limit):
             tickets = [desk.ticket(length) for length in lengths]
@@ -193,7 +194,7 @@ def _compare(
             f"{largest:.1e}, at most {TOLERANCE:.0e} is allowed ({where})"
         )
     flipped_B = found_BC.argmax(axis=1) != expected_BC.argmax(axis=1)
-    if (flipped_B & (_margin(expected_BC) > MARGIN)).any():
+    if (flipped_B & (margin(expected_BC) > MARGIN)).any():
         raise ParityError(f"task {task.name}: the graph gives another label ({where})")
     report.swaps += int(flipped_B.sum())
     report.max_dp[task.name] = max(report.max_dp.get(task.name, 0.0), largest)
@@ -220,7 +221,7 @@ def _compare_scope(
     report.max_scope = max(report.max_scope or 0.0, largest)
 
 
-def _margin(probabilities_BC: FloatArray) -> FloatArray:
+def margin(probabilities_BC: FloatArray) -> FloatArray:
     """How far the best label leads the second, (B,)."""
     ordered_BC = np.sort(probabilities_BC, axis=1)
     return np.asarray(ordered_BC[:, -1] - ordered_BC[:, -2])

@@ -76,7 +76,7 @@ def recalibrate(
         shutil.copyfile(bundle / TOKENIZER, fresh / TOKENIZER)
         write_text(fresh / CARD, _card(plan, variants, _section(plan, done, shifts, notes)))
         listener.stage("opening the bundle as the service does", 1)
-        digest = place(fresh, target)
+        digest = place(fresh, target, listener.say)
         listener.advance(1)
     return Recalibrated(plan.version, digest, manifest.tasks, variants, tuple(done), tuple(shifts))
 

@@ -90,7 +90,7 @@ def _predictions(checkpoint: Path, manifest: Manifest) -> Predictions:
 def _variant(manifest: Manifest) -> Variant:
     """The graph that was proven to answer as the checkpoint does."""
     for variant in manifest.variants:
-        if variant.precision == "fp32":
+        if variant.precision == "fp32" and variant.layout == "padded":
             return variant
     raise WrongCheckpoint(
         f"bundle {manifest.version} has no fp32 graph, and the checkpoint's predictions speak of "

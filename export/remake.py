@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from export.card.recalibrated import Change
 from export.golden import make_golden
 from export.initialisers import with_calibration
+from export.sessions import open_variant
 from service.contract.bundle import (
     TOKENIZER,
     Calibration,
@@ -70,9 +71,8 @@ class Opened:
         return session
 
     def run(self, graph: Path, variant: Variant) -> Session:
-        """A graph in place of the variant's. One thread adds in one order every time."""
-        provider = "cpu" if "cpu" in variant.providers else variant.providers[0]
-        return Session.open(graph, self.manifest.tasks, provider, threads=1)
+        """A graph in place of the variant's, on the CPU, whose bundle is the same everywhere."""
+        return open_variant(graph, self.manifest.tasks, variant, "cpu")
 
 
 def judged(

@@ -4,16 +4,31 @@ out, or nothing at all.
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from export.errors import ExportError, TargetExists
+from export.listener import SILENT
+from export.sessions import open_variant
 from service.bundles import open_bundle
-from service.contract.bundle import Variant, Version, read_manifest, seal
-from service.errors import ServiceError
+from service.contract.bundle import (
+    TOKENIZER,
+    Manifest,
+    Variant,
+    Version,
+    read_golden,
+    read_manifest,
+    seal,
+)
+from service.contract.errors import ContractError
+from service.contract.tokens import Tokenizer
+from service.engine.device import Device
+from service.engine.session import check_cuda
+from service.errors import ProviderMissing, ServiceError
+from service.proof import prove_golden, prove_graph
 from service.settings import Settings
 
 
@@ -57,32 +72,57 @@ def write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def place(fresh: Path, target: Path) -> str:
+def place(fresh: Path, target: Path, say: Callable[[str], None] = SILENT.say) -> str:
     """Seals the bundle, proves it by the code that will serve it, moves it; returns its digest.
 
+    A variant for a device that is not here is proven by its definition on the CPU, which is said.
     Raises ExportError, TargetExists where another was faster.
     """
     digest = seal(fresh)
-    for variant in read_manifest(fresh).variants:
-        _prove(fresh, variant)
+    manifest = read_manifest(fresh)
+    for variant in manifest.variants:
+        _prove(fresh, manifest, variant, say)
     _move(fresh, target)
     return digest
 
 
-def _prove(directory: Path, variant: Variant) -> None:
+def _prove(
+    directory: Path, manifest: Manifest, variant: Variant, say: Callable[[str], None]
+) -> None:
+    try:
+        if "cpu" in variant.providers:
+            _open(directory, variant, "cpu")
+            return
+        _prove_definition(directory, manifest, variant)
+        try:
+            check_cuda()
+        except ProviderMissing as missing:
+            say(f"{variant.file} was proven by its definition on the CPU, not on CUDA: {missing}")
+            return
+        _open(directory, variant, "cuda")
+    except (ServiceError, ContractError) as error:
+        raise ExportError(f"the service refuses the bundle: {error}") from error
+
+
+def _open(directory: Path, variant: Variant, provider: Device) -> None:
     # Constructed, not read: a `HARBOR_*` variable of the shell has no say in whether a bundle is
     # good.
     settings = Settings.model_construct(
         bundle=directory,
-        provider="cpu" if "cpu" in variant.providers else variant.providers[0],
+        provider=provider,
         precision=variant.precision,
+        layout=variant.layout,
         sessions=1,
         threads=1,
     )
-    try:
-        open_bundle(directory, settings)
-    except ServiceError as error:
-        raise ExportError(f"the service refuses the bundle: {error}") from error
+    open_bundle(directory, settings)
+
+
+def _prove_definition(directory: Path, manifest: Manifest, variant: Variant) -> None:
+    tokenizer = Tokenizer.from_file(directory / TOKENIZER, manifest.token_limit)
+    session = open_variant(directory / variant.file, manifest.tasks, variant, "cpu")
+    prove_graph(session, manifest, variant)
+    prove_golden(session, tokenizer, read_golden(directory, variant), manifest, variant)
 
 
 def _move(fresh: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from export.card.promises import described
+from export.closeness import Closeness
 from export.int8.quantize import Quantized
 from export.parity import ParityReport
 from export.recalibrate import Recalibrated
@@ -21,6 +22,17 @@ def parity(report: ParityReport) -> str:
     return (
         f"parity: {report.texts} texts of {report.shortest} to {report.longest} tokens; "
         f"largest difference of a probability: {differences}{scope}; label flips: 0"
+    )
+
+
+def closeness(found: Closeness) -> str:
+    """One line on how close a further graph is to the fp32 graph."""
+    differences = ", ".join(f"{name} {value:.1e}" for name, value in found.max_dp.items())
+    flips = ", ".join(f"{name} {count}" for name, count in found.flips.items())
+    scope = "" if found.max_scope is None else f", of a scope score: {found.max_scope:.1e} of it"
+    return (
+        f"{found.file}: {found.texts} texts; largest difference of a probability from the fp32 "
+        f"graph's: {differences}{scope}; label flips: {flips}"
     )
 
 

@@ -102,7 +102,7 @@ def quantize(
         (fresh / MANIFEST).write_bytes(to_bytes(manifest))
         write_text(fresh / CARD, _card(plan, manifest, costs, len(ranged), notes))
         listener.stage("opening the bundle as the service does", 1)
-        digest = place(fresh, target)
+        digest = place(fresh, target, listener.say)
         listener.advance(1)
     return Quantized(plan.version, digest, variant, costs)
 

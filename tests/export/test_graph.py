@@ -14,7 +14,8 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from export.errors import GraphError
-from export.graph import OPSET, build_graph, read_calibration
+from export.graph import build_graph, read_calibration
+from export.tracing import OPSET
 from service.contract.bundle import Calibration
 from service.engine.session import Session
 from tests.export.tiny import CALIBRATION, LIMIT, TASKS, tiny_distilbert_network, tiny_network

@@ -1,0 +1,1 @@
+"""A network comes in; graphs that take tickets side by side, without padding, go out."""
