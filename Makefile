@@ -31,7 +31,7 @@ ifneq ($(word 2,$(DATA)),)
 $(error DATA must be a path without spaces, found "$(DATA)")
 endif
 
-.PHONY: help setup same-run serve real shadow test test-slow test-workers check bench bench-peers bench-shadow bench-training bench-confidences clean
+.PHONY: help setup same-run serve real shadow test test-slow test-workers check bench bench-peers bench-workers bench-gpu bench-shadow bench-training bench-confidences clean
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -84,6 +84,15 @@ bench: same-run $(SEAL)  ## the benchmarks on the quick start's bundle, or on th
 
 bench-peers: same-run $(SEAL)  ## the same loads on LitServe, BentoML, MLServer and Ray Serve beside Harbor; goes on where it stopped
 	$(BIN)/python -m tests.benchmarks.peers --bundle $(BUNDLE) $(if $(DATA),--data $(DATA)) --precision $(PRECISION) --out $(OUT)/peers
+
+bench-workers: same-run $(SEAL)  ## several processes beside one on a CPU, and the hop between them
+	@missed=0; \
+	$(BIN)/python -m tests.benchmarks.workers --bundle $(BUNDLE) $(if $(DATA),--data $(DATA)) || missed=1; \
+	$(BIN)/python -m tests.benchmarks.hop || missed=1; \
+	exit $$missed
+
+bench-gpu: same-run $(SEAL)  ## every figure of a GPU, in under ten minutes
+	$(BIN)/python -m tests.benchmarks.gpu --bundle $(BUNDLE) $(if $(DATA),--data $(DATA)) --json $(OUT)/gpu.json
 
 bench-shadow: same-run $(SEAL) $(LEGACY_SEAL)  ## what the shadow and the ledger cost, and how often a verdict is wrong
 	$(BIN)/python -m tests.benchmarks.fortnights

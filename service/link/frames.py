@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,8 +47,7 @@ _DECISION = tuple(field.name for field in fields(Decision) if field.name != "pre
 _ON_CUDA, _DEGRADED, _HAS_SCOPE = 1, 2, 4
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One ticket. number: of the question, by its front. seat: of the bundle that encoded it.
 
     ids_L: (L,) int64. deadline: in `time.monotonic()` seconds, which all processes share.
@@ -67,8 +66,7 @@ class Question:
         return head + self.ids_L.astype(np.int32).tobytes()
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """How busy the core is: tickets that wait, and for how long a new one would, in seconds."""
 
     depth: int = 0

@@ -70,7 +70,7 @@ class Guest:
             case Kind.QUESTION:
                 self._ask(frames.unpack_question(body))
             case Kind.LEAVE:
-                if task := self._asked.get(frames.number_of(body)):
+                if task := self._asked.pop(frames.number_of(body), None):
                     task.cancel()
             case Kind.SEEN:
                 self._witness(frames.unpack_seen(body))
@@ -85,9 +85,7 @@ class Guest:
                 self._enter(frames.unpack(body))
 
     def _ask(self, question: Question) -> None:
-        task = asyncio.create_task(self._answer(question))
-        self._asked[question.number] = task
-        task.add_done_callback(lambda _: self._asked.pop(question.number, None))
+        self._asked[question.number] = asyncio.create_task(self._answer(question))
 
     async def _answer(self, question: Question) -> None:
         found = self._seats.get(question.seat)
@@ -106,6 +104,8 @@ class Guest:
         else:
             load = self._load(engine)
             self._send(Kind.ANSWER, frames.pack_answer(question.number, load, answer, tasks))
+        finally:
+            self._asked.pop(question.number, None)
 
     def _fail(self, number: int, load: Load, error: Exception) -> None:
         fault: Fault = fault_of(number, load, error)

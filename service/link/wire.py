@@ -8,12 +8,14 @@ from typing import cast
 from service.link.frames import Kind
 
 _HEAD = struct.Struct("<IB")
+_KINDS = {int(kind): kind for kind in Kind}
 
 
 class Wire(asyncio.Protocol):
     """One end of a connection between a front and the core.
 
-    What is sent in one turn of the event loop goes out in one call.
+    What is sent first in a turn of the event loop goes out at once, the rest of that turn in one
+    more call.
     """
 
     def __init__(
@@ -24,6 +26,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._received = b""
         self._parts: list[bytes] = []
+        self._joining = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The other end is there."""
@@ -44,7 +47,7 @@ class Wire(asyncio.Protocol):
             end = at + _HEAD.size + size
             if end > len(data):
                 break
-            self._on_frame(Kind(kind), data[at + _HEAD.size : end])
+            self._on_frame(_KINDS[kind], data[at + _HEAD.size : end])
             at = end
         self._received = data[at:]
 
@@ -52,12 +55,17 @@ class Wire(asyncio.Protocol):
         """Sends a frame; where the other end is gone it is dropped."""
         if self._transport is None:
             return
-        if not self._parts:
+        frame = _HEAD.pack(len(body), kind) + body
+        if self._joining:
+            self._parts.append(frame)
+        else:
+            self._joining = True
             asyncio.get_running_loop().call_soon(self.flush)
-        self._parts += (_HEAD.pack(len(body), kind), body)
+            self._transport.write(frame)
 
     def flush(self) -> None:
         """Sends now what was to be sent."""
+        self._joining = False
         parts, self._parts = self._parts, []
         if parts and self._transport is not None:
             self._transport.write(b"".join(parts))

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from tests.benchmarks.server import Server
 
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "fp16", "int8"]
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,34 @@
-"""A graph and a batch come in; where each operator ran, by onnxruntime's own profile, goes out."""
+"""A graph and its inputs come in; where each operator ran, by the runtime's profile, goes out."""
 
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
-
-from service.contract.tokens import IntArray
+from numpy.typing import NDArray
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-HEAVY = {"MatMul", "Gemm", "FusedMatMul", "Attention", "MultiHeadAttention", "LayerNormalization"}
+HEAVY = {
+    *("MatMul", "Gemm", "FusedMatMul", "LayerNormalization", "SkipLayerNormalization"),
+    *("Attention", "MultiHeadAttention", "PackedAttention", "PackedMultiHeadAttention"),
+}
 """Operators that carry the cost of an encoder; shape arithmetic may stay on the CPU."""
 
 
 class MisplacedError(AssertionError):
-    """Operators that carry the cost ran on another provider than the one asked for."""
+    """A session, or operators that carry the cost, are on another provider than asked for."""
 
 
 def placement(
-    graph: Path, provider: str, ids_BL: IntArray, mask_BL: IntArray
+    graph: Path, provider: str, feeds: Mapping[str, NDArray[Any]]
 ) -> Counter[tuple[str, str]]:
-    """How many nodes of each (operator, provider) ran for one batch."""
+    """How many nodes of each (operator, provider) ran for one batch.
+
+    feeds: of every input. Raises MisplacedError where the session does not list the provider.
+    """
     options = onnxruntime.SessionOptions()
     options.enable_profiling = True
     options.log_severity_level = 3
@@ -31,7 +37,9 @@ def placement(
         session = onnxruntime.InferenceSession(
             str(graph), options, providers=[PROVIDERS[provider]], enable_fallback=0
         )
-        session.run(None, {"input_ids": ids_BL, "attention_mask": mask_BL})
+        if PROVIDERS[provider] not in session.get_providers():
+            raise MisplacedError(f"the session lists {session.get_providers()}, not {provider}")
+        session.run(None, dict(feeds))
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     return count(events)
 

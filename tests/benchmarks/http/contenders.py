@@ -29,11 +29,16 @@ class Plain:
 
     name = "plain FastAPI"
 
+    def __init__(self, provider: str = "cpu") -> None:
+        """provider: `cpu` or `cuda`."""
+        self._provider = provider
+
     @contextmanager
     def serving(self, setup: Setup) -> Iterator[Server]:
         """See plain_server.py."""
         port = free_port()
         flags = ["--bundle", str(setup.bundle), "--precision", setup.precision, "--port", str(port)]
+        flags += ["--provider", self._provider]
         with tempfile.TemporaryFile() as log:
             started = time.perf_counter()
             process = subprocess.Popen(

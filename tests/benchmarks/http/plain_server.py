@@ -16,6 +16,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from tokenizers import Tokenizer
 
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
 
 class Ticket(BaseModel):
     """The body of `POST /route`."""
@@ -40,13 +42,24 @@ class Reply(BaseModel):
 class Model:
     """The graph and the tokeniser of a bundle."""
 
-    def __init__(self, bundle: Path, precision: str) -> None:
-        """Raises StopIteration where the bundle has no graph of that precision."""
+    def __init__(self, bundle: Path, precision: str, provider: str) -> None:
+        """Raises StopIteration where the bundle has no padded graph of that precision, ValueError
+        where the provider is not to be had.
+        """
         manifest = json.loads((bundle / "manifest.json").read_text())
-        file = next(v["file"] for v in manifest["variants"] if v["precision"] == precision)
+        wanted = (precision, "padded")
+        file = next(
+            v["file"] for v in manifest["variants"] if (v["precision"], v["layout"]) == wanted
+        )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(bundle / file), options)
+        if provider == "cuda":
+            onnxruntime.preload_dlls()
+        self._session = onnxruntime.InferenceSession(
+            str(bundle / file), options, providers=[PROVIDERS[provider]]
+        )
+        if PROVIDERS[provider] not in self._session.get_providers():
+            raise ValueError(f"onnxruntime opened {self._session.get_providers()}, not {provider}")
         self._tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))
         self._tokenizer.enable_truncation(manifest["token_limit"])
         self._tasks: list[dict[str, Any]] = manifest["tasks"]
@@ -88,9 +101,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--provider", choices=PROVIDERS, default="cpu")
     parser.add_argument("--port", type=int, required=True)
     asked = parser.parse_args()
-    app = application(Model(asked.bundle, asked.precision))
+    app = application(Model(asked.bundle, asked.precision, asked.provider))
     uvicorn.run(app, host="127.0.0.1", port=asked.port, log_level="warning", access_log=False)
 
 

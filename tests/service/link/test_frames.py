@@ -129,7 +129,7 @@ def test_frames_arrive_whole_and_in_order_however_the_stream_is_cut(
 
     found, calls = asyncio.run(cross())
     assert found == sent
-    assert len(calls) == (1 if sent else 0)
+    assert len(calls) == min(len(sent), 2)
 
 
 async def test_what_is_sent_to_nobody_is_dropped_and_closing_sends_the_rest() -> None:
