@@ -18,11 +18,13 @@ async def serve(
     bound: socket.socket,
     beside: AbstractAsyncContextManager[object] | None = None,
     stop_at: int | None = None,
+    stop: tuple[signal.Signals, ...] = STOP,
+    swap: tuple[signal.Signals, ...] = SWAP,
 ) -> None:
     """Opens the application, serves it until it is told to stop, and closes it.
 
-    beside: what else is open while it serves. stop_at: a pipe whose end is a stop. Raises
-    StartError.
+    beside: what else is open while it serves. stop_at: a pipe whose end is a stop. stop, swap: the
+    signals that say so. Raises StartError.
     """
     core: Core = app.state.core
     server = Server(app, core)
@@ -32,7 +34,7 @@ async def serve(
         if server.started:  # Before that the first bundle is still being opened.
             reloads.request()
 
-    with signals({STOP: server.stop, SWAP: begin_reload}), ending(stop_at, server.stop):
+    with signals({stop: server.stop, swap: begin_reload}), ending(stop_at, server.stop):
         async with app.router.lifespan_context(app), beside or nullcontext():
             if not server.should_exit:
                 await server.serve(sockets=[bound])

@@ -12,9 +12,9 @@ from service.api.hot import HotRoute
 from service.api.tickets import Tickets
 from service.errors import Closing
 from service.front.front import Front
-from service.front.proxy import Proxy
+from service.front.proxy import READY, Proxy
 
-ROUTE, BATCH, LIVE, READY = "/route", "/route/batch", "/livez", "/readyz"
+ROUTE, BATCH, LIVE = "/route", "/route/batch", "/livez"
 
 
 @dataclass(frozen=True, slots=True)

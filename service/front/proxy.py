@@ -1,7 +1,9 @@
 """A request that a front does not answer itself comes in; the core's reply goes out."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
+from typing import Any
 
 import httpx
 from starlette.requests import Request
@@ -9,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.body import read_any
 from service.api.caller import while_connected
-from service.errors import NotReady, ServiceError
+from service.errors import CallerLeft, DeadlineExceeded, NotReady, ServiceError
 from service.link.line import GONE
 from service.process import Process
 
@@ -18,8 +20,12 @@ Header = tuple[bytes, bytes]
 _OF_ONE_CONNECTION = frozenset(
     (b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect")
 )
-_WAITS = {"connect": 1.0, "pool": 1.0, "write": 30.0, "read": None}
-"""Seconds; what the core's answers may take is the core's own affair."""
+READY = "/readyz"
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+"""Of the connections to the core: as many as callers ask at once."""
+
+_REPORT_S, _READY_S = 120.0, 2.0
+"""How long an answer of the core may take: a report reads a store. One that hangs is not ready."""
 
 
 class Proxy:
@@ -36,21 +42,31 @@ class Proxy:
     ) -> None:
         """edge: what makes an error a problem."""
         self._process, self._core, self._edge = process, core, edge
+        self._left: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         try:
-            await self._pass_on(Request(scope, receive), send)
+            answered = await self._answered(Request(scope, receive))
         except ServiceError as error:
             await self._edge(_raising(error))(scope, receive, send)
+        else:
+            if answered is not None:
+                await self._pass_back(answered, send)
 
-    async def _pass_on(self, request: Request, send: Send) -> None:
+    async def _answered(self, request: Request) -> httpx.Response | None:
+        """The core's reply; None where the caller has left, which the core knows by itself."""
         with self._process.bundles.lease():
             pass  # Where the core is lost a connection to it would wait for the next one.
         settings = self._process.settings
         body = await read_any(request, settings.max_body_bytes, settings.timeout_s)
         asked = _asked(request.scope, body)
-        answered = await while_connected(request.receive, self._ask(asked))
+        try:
+            return await while_connected(request.receive, self._kept(asked))
+        except CallerLeft:
+            return None
+
+    async def _pass_back(self, answered: httpx.Response, send: Send) -> None:
         # The server adds its own date.
         headers = [one for one in _passed(answered.headers.raw) if one[0].lower() != b"date"]
         if self._process.readiness.draining:
@@ -62,19 +78,52 @@ class Proxy:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body"})
 
+    async def _kept(self, asked: httpx.Request) -> httpx.Response:
+        """Asks to the end: the pool would lose a connection whose request is cancelled."""
+        asking = asyncio.create_task(self._ask(asked))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            self._left.add(asking)
+            asking.add_done_callback(self._abandon)
+            raise
+
+    def _abandon(self, asking: "asyncio.Task[Any]") -> None:
+        self._left.discard(asking)
+        if asking.cancelled() or asking.exception() is not None:
+            return
+        if isinstance(answered := asking.result(), httpx.Response):
+            closing = asyncio.create_task(answered.aclose())
+            self._left.add(closing)
+            closing.add_done_callback(self._left.discard)
+
     async def _ask(self, asked: httpx.Request) -> httpx.Response:
         try:
             return await self._core.handle_async_request(asked)
+        except httpx.ReadTimeout:
+            raise _late(asked) from None
         except httpx.TransportError:
             raise NotReady(GONE) from None
 
 
+def _late(asked: httpx.Request) -> ServiceError:
+    if asked.url.path == READY:
+        return NotReady("the core process does not answer")
+    return DeadlineExceeded("the core process did not answer in time")
+
+
 def _asked(scope: Scope, body: bytes) -> httpx.Request:
-    path = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
     headers = [header for header in _passed(scope["headers"]) if header[0] != b"content-length"]
-    url = httpx.URL(scheme="http", host="core", raw_path=path)
+    url = httpx.URL(
+        scheme="http", host="core", raw_path=target if target.startswith(b"/") else b"/"
+    )
+    wait_s = _READY_S if scope["path"] == READY else _REPORT_S
+    waits = {"connect": 1.0, "pool": 1.0, "write": 30.0, "read": wait_s}
+    # The target goes out as it came in: the URL has resolved its dots.
+    extensions = {"timeout": waits, "target": target}
     return httpx.Request(
-        scope["method"], url, headers=headers, content=body or None, extensions={"timeout": _WAITS}
+        scope["method"], url, headers=headers, content=body or None, extensions=extensions
     )
 
 

@@ -77,7 +77,7 @@ class Guest:
             case Kind.RELEASE:
                 self._release(frames.number_of(body))
             case Kind.SEATED:
-                if frames.number_of(body) == max(self._seats):
+                if frames.number_of(body) == max(self._seats, default=None):
                     self.seated.set()
             case Kind.COUNTS:
                 self._count(frames.unpack(body))
@@ -135,8 +135,8 @@ class Guest:
         self._entered(self)
 
     def _release(self, number: int) -> None:
-        _, lease = self._seats.pop(number)
-        lease.close()
+        if found := self._seats.pop(number, None):
+            found[1].close()
 
     def _leave(self) -> None:
         """The front is gone: nobody waits for its tickets any more."""

@@ -1,6 +1,7 @@
 """Fronts connect; each is told who answers, is answered, and is heard when metrics are read."""
 
 import asyncio
+import secrets
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
@@ -31,7 +32,8 @@ class Hub:
         self._core = core
         self._listening = listening
         self._guests: set[Guest] = set()
-        self._seat = 0
+        # A front may still ask for a seat of the core before this one: no two may share a number.
+        self._seat = secrets.randbits(31)
         core.bundles.listen(self._seat_all)
         core.bundles.settle(self.settle)
         core.metrics.before_reading(self.count)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,7 +46,8 @@ class Line:
         self._name, self._path, self._counts = name, path, counts
         self._wire: Wire | None = None
         self._seat: Lent | None = None
-        self._numbers = itertools.count(1)
+        self._last = 0
+        self._before = Counts({})
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._listeners: list[Callable[[Bundle], None]] = []
         self._lost = asyncio.Event()
@@ -99,7 +99,7 @@ class Line:
         tasks: tuple[Task, ...],
     ) -> Answer:
         """What the core's engine says to a ticket. Raises as `Engine.submit` does, and NotReady."""
-        number = next(self._numbers)
+        number = self._number()
         question = Question(number, seat, deadline, priority, tokens.ids)
         body = await self._reply_to(number, Kind.QUESTION, question.pack(), deadline)
         self.load, answer = frames.unpack_answer(body, tasks)
@@ -112,11 +112,16 @@ class Line:
         if asked is None:
             self._send(Kind.SEEN, Seen(0, decision, None, None).pack())
             return None
-        number = next(self._numbers)
+        number = self._number()
         body = Seen(number, decision, asked, wait_s).pack()
         latest = time.monotonic() + max(wait_s or 0.0, 0.0) + 1.0
         standing: Standing | None = await self._reply_to(number, Kind.SEEN, body, latest)
         return standing
+
+    def _number(self) -> int:
+        """Of the next question; four bytes on the wire."""
+        self._last = (self._last + 1) % 2**32
+        return self._last
 
     async def _reply_to(self, number: int, kind: Kind, body: bytes, deadline: float) -> Any:
         if self._wire is None:
@@ -197,13 +202,15 @@ class Line:
         self._wire = self._seat = None
         self.seated.clear()
         self.load = Load()
+        # The core's sum begins anew with the next one, and so must what is added to it.
+        self._before = self._counts()
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(NotReady(GONE))
         self._lost.set()
 
     def _send_counts(self) -> None:
-        self._send(Kind.COUNTS, frames.pack(self._counts()))
+        self._send(Kind.COUNTS, frames.pack(self._counts().since(self._before)))
 
     def _send(self, kind: Kind, body: bytes = b"") -> None:
         if self._wire is not None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
@@ -10,6 +10,9 @@ from prometheus_client.samples import Sample
 
 Key = tuple[str, str, tuple[tuple[str, str], ...]]
 """Family, sample, labels."""
+
+Wanted = Callable[[dict[str, str]], bool]
+"""Whether a family's sample with these labels is still wanted."""
 
 _SUMMED = ("counter", "histogram")
 _CPU, _RESIDENT = "process_cpu_seconds", "process_resident_memory_bytes"
@@ -25,6 +28,15 @@ class Counts:
     values: dict[Key, float]
     cpu_s: float = 0.0
     resident_bytes: float = 0.0
+
+    def since(self, before: "Counts") -> "Counts":
+        """What was counted after `before`; what the process used stays as it is."""
+        if not before.values:
+            return self
+        old = before.values
+        return replace(
+            self, values={key: now - old.get(key, 0.0) for key, now in self.values.items()}
+        )
 
 
 def counts_of(registry: CollectorRegistry) -> Counts:
@@ -46,6 +58,7 @@ class Fronts:
         self._live: dict[int, tuple[str, Counts]] = {}
         self._gone: Counter[Key] = Counter()
         self._names: set[str] = set()
+        self._wanted: dict[str, Wanted] = {}
         self._entered = 0
 
     def __len__(self) -> int:
@@ -74,15 +87,21 @@ class Fronts:
         """A front is gone; what it counted stays counted."""
         _, counts = self._live.pop(number)
         self._gone.update(counts.values)
+        for family in self._wanted:
+            self._forget(family)
 
     def used(self) -> Iterator[tuple[str, Counts]]:
         """Of each front its name and its latest counts."""
         yield from self._live.values()
 
-    def keep(self, family: str, wanted: Callable[[dict[str, str]], bool]) -> None:
+    def keep(self, family: str, wanted: Wanted) -> None:
         """Forgets those of a family's counts whose labels are not wanted any more."""
-        gone = [key for key in self._gone if key[0] == family and not wanted(dict(key[2]))]
-        for key in gone:
+        self._wanted[family] = wanted
+        self._forget(family)
+
+    def _forget(self, family: str) -> None:
+        wanted = self._wanted[family]
+        for key in [key for key in self._gone if key[0] == family and not wanted(dict(key[2]))]:
             del self._gone[key]
 
     def added_to(self, registry: CollectorRegistry) -> "Sum":

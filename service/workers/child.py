@@ -6,7 +6,11 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+STOP, RELOAD = signal.SIGUSR2, signal.SIGUSR1
+"""What a process of our own is told to do by its supervisor alone."""
 
 _FIRST_S, _LONGEST_S, _SETTLED_S = 0.1, 5.0, 10.0
 
@@ -31,7 +35,11 @@ class Child:
         self._began = time.monotonic()
         self.pid = os.fork()
         if not self.pid:
-            os._exit(_live(self.main, blocked))
+            status = 1
+            try:
+                status = _live(self.main, blocked)
+            finally:  # Whatever happens, nothing of the supervisor's must be unwound here.
+                os._exit(status)
 
     def ended(self) -> None:
         """It has ended: when it is due again depends on how long it lived."""
@@ -48,16 +56,23 @@ class Child:
             os.kill(self.pid, number)
 
 
+def _ignore(*_: object) -> None:
+    """Of a signal that is not for this process."""
+
+
 def _live(main: Callable[[], int], blocked: Sequence[signal.Signals]) -> int:
-    # Ctrl+C reaches every process of a terminal; the supervisor alone says who stops when.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # These reach every process of a terminal or a service; the supervisor says who stops when.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, RELOAD):
+        signal.signal(number, _ignore)  # Not SIG_IGN, which programs begun by this one would keep.
+    # Nothing has been accepted before there is an event loop to hear it.
+    signal.signal(STOP, lambda *_: os._exit(0))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
     status = 1
     try:
         status = main()
     except BaseException:
         traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # A full disk, or a reader that has gone.
+            stream.flush()
     return status

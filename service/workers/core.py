@@ -15,14 +15,17 @@ from service.errors import StartError
 from service.garbage import for_good
 from service.logs import forward_library_logs, open_log
 from service.settings import Settings
+from service.workers.child import RELOAD, STOP
 from service.workers.sockets import Sockets
 
 READY = signal.SIGUSR1
 """What the supervisor hears once the core answers."""
 
 
-def run_core(settings: Settings, sockets: Sockets, lifeline: int) -> int:
-    """The process's life; its exit status. lifeline: a pipe that ends with the supervisor."""
+def run_core(settings: Settings, sockets: Sockets, lifeline: int, supervisor: int) -> int:
+    """The process's life; its exit status. lifeline: a pipe that ends with the supervisor, whose
+    process id is the other.
+    """
     sockets.keep(sockets.link, sockets.http)
     log = open_log(sys.stdout, settings.log_level).bind(process="core")
     forward_library_logs(log, settings.log_level)
@@ -40,7 +43,8 @@ def run_core(settings: Settings, sockets: Sockets, lifeline: int) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             app = create_app(own, log, early)
             hub = Hub(app.state.core, sockets.link)
-            runner.run(serve(app, sockets.http, _announced(hub), lifeline))
+            beside = _announced(hub, supervisor)
+            runner.run(serve(app, sockets.http, beside, lifeline, (STOP,), (RELOAD,)))
     except StartError as error:
         print(f"harbor-serve: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -48,7 +52,10 @@ def run_core(settings: Settings, sockets: Sockets, lifeline: int) -> int:
 
 
 @asynccontextmanager
-async def _announced(hub: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
+async def _announced(
+    hub: AbstractAsyncContextManager[object], supervisor: int
+) -> AsyncIterator[None]:
     async with hub:
-        os.kill(os.getppid(), READY)
+        if os.getppid() == supervisor:  # It may be gone, and its children another's.
+            os.kill(supervisor, READY)
         yield

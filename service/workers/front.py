@@ -10,9 +10,11 @@ import uvloop
 
 from service.front.app import FrontApp
 from service.front.front import Front, create_front
+from service.front.proxy import LIMITS
 from service.logs import forward_library_logs, open_log
-from service.server import STOP, Server, ending, signals
+from service.server import Server, ending, signals
 from service.settings import Settings
+from service.workers.child import STOP
 from service.workers.sockets import Sockets
 
 _PATIENCE_S = 1.0
@@ -27,7 +29,7 @@ def run_front(settings: Settings, number: int, sockets: Sockets, lifeline: int) 
     log = open_log(sys.stdout, settings.log_level).bind(process=f"front-{name}")
     forward_library_logs(log, settings.log_level)
     front = create_front(settings, name, sockets.link_path, log)
-    core = httpx.AsyncHTTPTransport(uds=str(sockets.http_path))
+    core = httpx.AsyncHTTPTransport(uds=str(sockets.http_path), limits=LIMITS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         server = Server(FrontApp(front, core), front)
         runner.run(_serve(front, server, core, listening, lifeline))
@@ -41,7 +43,7 @@ async def _serve(
     listening: socket.socket,
     lifeline: int,
 ) -> None:
-    with signals({STOP: server.stop}), ending(lifeline, server.stop):
+    with signals({(STOP,): server.stop}), ending(lifeline, server.stop):
         async with core, front.bundles:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PATIENCE_S):

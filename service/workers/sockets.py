@@ -1,12 +1,14 @@
 """An address comes in; the sockets that several processes serve it with go out."""
 
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from service.errors import StartError
 from service.listening import bind
 
 _BACKLOG = 128
@@ -50,11 +52,24 @@ def open_sockets(host: str, port: int, fronts: int) -> Iterator[Sockets]:
     with ExitStack() as opened:
         # Alone first: a shared port would let a second service in unnoticed.
         with bind(host, port) as alone:
-            port = alone.getsockname()[1]
+            address, port = alone.getsockname()[:2]
+        opened.enter_context(_claim(address, port))
         same = [opened.enter_context(bind(host, port, shared=True)) for _ in range(fronts)]
         folder = Path(opened.enter_context(TemporaryDirectory(prefix="harbor-")))
         link, http = (opened.enter_context(_unix(folder / name)) for name in ("link", "http"))
         yield Sockets(same, link, http, folder)
+
+
+def _claim(address: str, port: int) -> socket.socket:
+    """Held as long as the port is: two services that begin at once would otherwise share it."""
+    claim = socket.socket(socket.AF_UNIX)
+    if sys.platform == "linux":
+        try:
+            claim.bind(f"\0harbor-{address}-{port}")
+        except OSError as error:
+            claim.close()
+            raise StartError(f"cannot listen on {address} port {port}: {error.strerror}") from error
+    return claim
 
 
 def _unix(path: Path) -> socket.socket:

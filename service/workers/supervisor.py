@@ -12,7 +12,7 @@ from functools import partial
 from service.garbage import for_good
 from service.logs import Log
 from service.settings import Settings
-from service.workers.child import Child
+from service.workers.child import RELOAD, STOP, Child
 from service.workers.core import READY, run_core
 from service.workers.sockets import Sockets, open_sockets
 
@@ -28,13 +28,14 @@ def supervise(settings: Settings, log: Log) -> int:
         from service.workers.front import run_front
 
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    supervisor = os.getpid()
     lifeline, held = os.pipe()
     log = log.bind(process="supervisor")
     with open_sockets(settings.host, settings.port, settings.workers) as sockets:
 
         def core() -> int:
             os.close(held)
-            return run_core(settings, sockets, lifeline)
+            return run_core(settings, sockets, lifeline, supervisor)
 
         def front(number: int) -> int:
             os.close(held)
@@ -69,7 +70,7 @@ class Supervisor:
             elif told.si_signo == signal.SIGCHLD:
                 self._reap()
             elif told.si_signo == signal.SIGHUP:
-                self._core.tell(signal.SIGHUP)
+                self._core.tell(RELOAD)
             elif told.si_signo == READY:
                 self._begin_fronts()
             else:
@@ -115,7 +116,7 @@ class Supervisor:
     def _end_core(self) -> None:
         if self._core.pid and not self._core_told:
             self._core_told = True
-            self._core.tell(signal.SIGTERM)
+            self._core.tell(STOP)
 
     def _stop(self) -> None:
         """Again: skips the fronts' grace."""
@@ -127,7 +128,7 @@ class Supervisor:
                 listening.close()
         self._stopping = True
         for child in self._fronts:
-            child.tell(signal.SIGTERM)
+            child.tell(STOP)
 
     def _reap(self) -> None:
         while True:
@@ -144,9 +145,11 @@ class Supervisor:
     def _bury(self, child: Child, status: int) -> None:
         child.ended()
         if self._stopping:
-            self._status = self._status or (1 if status else 0)
+            self._status = self._status or int(status not in (0, -STOP))
         elif child is self._core and not self._answered:
             # It never answered: what it was asked to serve cannot be served.
-            self._stopping, self._status = True, status or 1
+            self._stopping, self._status = True, 1
+            if status < 0:  # Else it has said why.
+                self._log.error("process lost", process=child.name, status=status)
         else:
             self._log.error("process lost", process=child.name, status=status)

@@ -69,6 +69,50 @@ async def test_a_bundle_that_is_replaced_is_held_until_the_last_ticket_of_a_fron
             await held.free.wait()
 
 
+async def test_what_was_asked_of_one_core_the_next_does_not_answer(
+    bundle: Path, tmp_path: Path
+) -> None:
+    other = write_bundle(tmp_path / "other", version="test-b", seed=5)
+    path = tmp_path / "core"
+    async with serving(bundle) as one, serving(other) as two:
+        front = create_front(one.core.settings, "1", path, one.core.log)
+        async with front.bundles:
+            async with _at(path, one.core), asyncio.timeout(10):
+                await front.bundles.seated.wait()
+                lease = front.bundles.lease()
+                old = lease.__enter__()
+                tokens = old.tokenizer.encode("refund please")
+                front.metrics.ticket("ok")
+                assert 'harbor_tickets_total{outcome="ok"} 1.0' in await _read(one.core)
+                front.bundles._wire._transport.abort()  # type: ignore[union-attr]
+                while front.bundles.seated.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+            async with _at(path, two.core), asyncio.timeout(10):
+                await front.bundles.seated.wait()
+                with pytest.raises(NotReady):
+                    await old.engine.submit(tokens, time.monotonic() + 10)
+                lease.__exit__(None, None, None)
+                with front.bundles.lease() as new:
+                    assert new.manifest.version == "test-b"
+                    assert await new.engine.submit(tokens, time.monotonic() + 10)
+                front.metrics.ticket("ok")
+                assert 'harbor_tickets_total{outcome="ok"} 1.0' in await _read(two.core)
+
+
+@asynccontextmanager
+async def _at(path: Path, core: Core) -> AsyncIterator[None]:
+    """A core that listens there."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        async with Hub(core, listening):
+            yield
+            path.unlink()  # noqa: ASYNC240
+
+
+async def _read(core: Core) -> str:
+    return (await core.metrics.read()).decode()
+
+
 async def test_without_a_core_all_fails_at_once_and_goes_on_when_it_is_back(
     desk: Desk, tmp_path: Path
 ) -> None:

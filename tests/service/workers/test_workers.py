@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.workers.child import STOP
+from tests.benchmarks.server import free_port
 from tests.service.desk import TICKET
 from tests.service.process import PATIENCE_S, Process, running
 from tests.tiny_bundle import write_bundle
@@ -135,6 +138,103 @@ def test_when_the_supervisor_is_killed_the_others_end_too(served: Process) -> No
     assert len(pids) == 4
     served.popen.kill()
     until(lambda: not any(alive(pid) for pid in pids))
+
+
+def test_signals_to_the_whole_group_stop_and_reload_as_those_to_the_supervisor(
+    bundle: Path,
+) -> None:
+    command = [sys.executable, "-m", "service", "run", "--bundle", str(bundle), "--port", "0"]
+    command += ["--workers", "2", "--provider", "cpu", "--sessions", "1", "--ledger", "off"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as popen:
+        process = Process(popen)
+        reader = threading.Thread(target=process.read)
+        reader.start()
+        try:
+            place = process.wait_for("listening", 2)
+            url = f"http://{place['host']}:{place['port']}"
+            pids = children(popen.pid)
+            os.killpg(popen.pid, signal.SIGHUP)
+            process.wait_for("bundle", 2)
+            assert status_of(url) == 200
+            assert children(popen.pid) == pids
+            os.killpg(popen.pid, signal.SIGINT)
+            assert popen.wait(PATIENCE_S) == 0
+        finally:
+            popen.kill()
+            reader.join()
+    assert not any(alive(pid) for pid in pids)
+    assert "process lost" not in {line["event"] for line in process.lines}
+
+
+def test_where_the_log_cannot_be_written_fronts_are_replaced_all_the_same(bundle: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "service", "run", "--bundle", str(bundle)]
+    command += ["--port", str(port), "--workers", "2", "--provider", "cpu", "--ledger", "off"]
+    url = f"http://127.0.0.1:{port}"
+    with Path("/dev/full").open("w") as full, subprocess.Popen(command, stdout=full) as popen:
+        try:
+            until(lambda: status_of(url) == 200)
+            _, *fronts = children(popen.pid)
+            for pid in fronts:
+                os.kill(pid, STOP)
+            until(lambda: not any(alive(pid) for pid in fronts))
+            until(lambda: len(children(popen.pid)) == 3)
+            until(lambda: [status_of(url) for _ in range(8)] == [200] * 8)
+            popen.terminate()
+            assert popen.wait(PATIENCE_S) == 0
+        finally:
+            popen.kill()
+
+
+def test_callers_who_give_up_on_the_core_leave_no_connection_behind(served: Process) -> None:
+    core, *fronts = children(served.popen.pid)
+    address = httpx.URL(served.url)
+    for _ in range(2):
+        os.kill(core, signal.SIGSTOP)
+        try:
+            for _ in range(150):
+                with socket.create_connection((address.host, address.port)) as caller:
+                    caller.sendall(b"GET /bundle HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert httpx.get(f"{served.url}/readyz", timeout=PATIENCE_S).status_code == 503
+        finally:
+            os.kill(core, signal.SIGCONT)
+    until(lambda: httpx.get(f"{served.url}/readyz").status_code == 200)
+    for path in ("/bundle", "/metrics", "/readyz", "/shadow"):
+        assert httpx.get(served.url + path).status_code in {200, 404}
+    until(lambda: all(len(os.listdir(f"/proc/{pid}/fd")) < 80 for pid in (core, *fronts)))
+
+
+def test_a_path_reaches_the_core_as_it_was_sent(served: Process) -> None:
+    address = httpx.URL(served.url)
+    statuses = {}
+    for target in ("/x/../bundle", "/bundle", "/%62undle", "*"):
+        method = "OPTIONS" if target == "*" else "GET"
+        with socket.create_connection((address.host, address.port)) as caller:
+            head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            caller.sendall(head.encode())
+            statuses[target] = int(caller.recv(100).split()[1])
+    assert statuses == {"/x/../bundle": 404, "/bundle": 200, "/%62undle": 200, "*": 404}
+
+
+def test_two_that_begin_at_once_do_not_share_a_port(bundle: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "service", "run", "--bundle", str(bundle)]
+    command += ["--port", str(port), "--workers", "2", "--provider", "cpu", "--ledger", "off"]
+    begun = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    until(lambda: any(one.poll() is not None for one in begun))
+    (lost,) = [one for one in begun if one.poll() is not None]
+    (left,) = [one for one in begun if one is not lost]
+    assert lost.returncode == 1
+    assert lost.communicate()[1].startswith("harbor-serve: cannot listen")
+    until(lambda: status_of(f"http://127.0.0.1:{port}") == 200)
+    left.terminate()
+    left.communicate(timeout=PATIENCE_S)
+    assert left.returncode == 0
 
 
 def test_a_bundle_that_cannot_be_served_is_one_line_and_status_1(tmp_path: Path) -> None:
