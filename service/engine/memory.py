@@ -1,6 +1,7 @@
 """Bytes are asked for; a buffer that both the host and the device can reach goes out."""
 
 import ctypes
+import logging
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from service.engine.device import Device
 from service.engine.trouble import trouble
 from service.errors import InferenceFailed, ProviderMissing
+
+logger = logging.getLogger(__name__)
 
 _RUNTIMES = ("libcudart.so.13", "libcudart.so.12")
 _TO_DEVICE, _TO_HOST = 1, 2
@@ -123,6 +126,19 @@ class CudaMemory:
     def _of(self, name: str) -> Callable[..., int]:
         function: Callable[..., int] = getattr(self._cuda, name)
         return function
+
+
+def memory_of(provider: Device, device: int) -> Memory | None:
+    """Of a session on a GPU; None on the CPU, and where none is to be had: the runtime then brings
+    its own, which is slower.
+    """
+    if provider == "cpu":
+        return None
+    try:
+        return CudaMemory(device)
+    except (InferenceFailed, ProviderMissing) as error:
+        logger.warning("calls do without pinned buffers: %s", error)
+        return None
 
 
 def _when_gone(owner: object, free: Callable[..., object], what: ctypes.c_void_p) -> None:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from service.contract.tasks import Task
 from service.contract.tokens import IntArray
+from service.engine.bound import Bound, failure_of
 from service.engine.cuda import (
     NAMES,
     Cuda,
-    call_error,
     check_provider,
     load,
     open_error,
@@ -27,11 +27,11 @@ from service.engine.cuda import (
 )
 from service.engine.device import Device
 from service.engine.layout import Flat
-from service.engine.memory import CudaMemory, HostMemory, Memory
+from service.engine.memory import HostMemory, Memory, memory_of
 from service.engine.outputs import Outputs
 from service.engine.replays import LENGTHS, Replays
 from service.engine.slot import Feeds, Slot, Slots, Width
-from service.errors import InferenceFailed, ProviderMissing
+from service.errors import ProviderMissing
 
 __all__ = ["IDS", "MASK", "RAGGED", "SCOPE", "Cuda", "FloatArray", "Session", "check_cuda"]
 
@@ -75,7 +75,8 @@ class Session:
         names = [f"{task.name}_probabilities" for task in tasks]
         self._wanted = [*names, SCOPE] if self.has_scope else names
         self.metadata: dict[str, str] = dict(native.get_modelmeta().custom_metadata_map)
-        self._slots = None if memory is None else Slots(lambda: self._slot(native, memory))
+        slots = None if memory is None else Slots(lambda: self._slot(native, memory))
+        self._bound = Bound(slots, lambda feeds: self._arrays(feeds, self._wanted))
         self._replays: Replays | None = None
 
     @classmethod
@@ -93,7 +94,7 @@ class Session:
         to be had, InferenceFailed where the graph does not load.
         """
         plain = open_native(graph, provider, threads, replace(cuda, replays=False))
-        memory = CudaMemory(cuda.device) if provider == "cuda" else None
+        memory = memory_of(provider, cuda.device)
         session = cls(plain, tasks, provider, memory)
         if cuda.replays and memory is not None and MASK in session.inputs:
             session.replay(open_native(graph, provider, threads, cuda))
@@ -108,7 +109,7 @@ class Session:
         replays = Replays(
             lambda number: self._slot(native, memory, call_options(number)), (IDS, MASK), limit
         )
-        replays.record(self._call)
+        replays.record(self._bound.run)
         self._replays = replays
 
     def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Outputs:
@@ -118,8 +119,8 @@ class Session:
         try:
             arrays = None if self._replays is None else self._replays.run(ids_BL, mask_BL)
         except Exception as error:  # As in `_arrays`.
-            raise _failure(error) from error
-        return self._answer(arrays or self._call({IDS: ids_BL, MASK: mask_BL}, len(ids_BL)))
+            raise failure_of(error) from error
+        return self._answer(arrays or self._bound.run({IDS: ids_BL, MASK: mask_BL}, len(ids_BL)))
 
     def run_ragged(self, flat: Flat) -> Outputs:
         """As `run`, of a graph that takes tickets end to end."""
@@ -130,7 +131,7 @@ class Session:
         }
         if OFFSETS in self.inputs:
             feeds[OFFSETS] = flat.offsets_BL()
-        return self._answer(self._call(feeds, len(flat)))
+        return self._answer(self._bound.run(feeds, len(flat)))
 
     def logits(self, ids_BL: IntArray, mask_BL: IntArray) -> dict[str, FloatArray]:
         """Raw logits, before scale and bias, for each task (B, C). Raises InferenceFailed."""
@@ -160,15 +161,6 @@ class Session:
             widths.append((SCOPE, None))
         return Slot(native, memory, widths, options)
 
-    def _call(self, feeds: Feeds, batch: int) -> list[FloatArray]:
-        """What is wanted of every batch, in order."""
-        if self._slots is None:
-            return self._arrays(feeds, self._wanted)
-        try:
-            return self._slots.run(feeds, batch)
-        except Exception as error:  # As in `_arrays`.
-            raise _failure(error) from error
-
     def _answer(self, arrays: list[FloatArray]) -> Outputs:
         scope_B = arrays.pop() if self.has_scope else None
         return Outputs(self._by_task(arrays), scope_B, self.provider)
@@ -181,12 +173,8 @@ class Session:
         try:
             arrays: list[FloatArray] = self._native.run(names, feeds)
         except Exception as error:  # The runtime raises a dozen types that share no base.
-            raise _failure(error) from error
+            raise failure_of(error) from error
         return arrays
-
-
-def _failure(error: Exception) -> InferenceFailed:
-    return error if isinstance(error, InferenceFailed) else call_error(error)
 
 
 def open_native(graph: Path, provider: Device, threads: int, cuda: Cuda) -> Native:

@@ -96,7 +96,7 @@ def test_replays_that_answer_something_else_are_not_used(
     replays, session = _replays(graph)
 
     def other(feeds: Feeds, batch: int) -> list[FloatArray]:
-        return [array + 0.01 for array in session._call(feeds, batch)]
+        return [array + 0.01 for array in session._bound.run(feeds, batch)]
 
     replays.record(other)
     assert replays.run(*_batch(1, 0)) is None
@@ -111,7 +111,7 @@ def test_a_graph_that_cannot_be_recorded_is_served_without(
 
     session = Session.open(graph, DEFAULT_TASKS, "cpu", 1)
     replays = Replays(fail, (IDS, MASK), TOKEN_LIMIT)
-    replays.record(session._call)
+    replays.record(session._bound.run)
     assert replays.run(*_batch(1, 0)) is None
     assert "stream is capturing" in caplog.text
 

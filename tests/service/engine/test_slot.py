@@ -86,8 +86,8 @@ def test_calls_under_way_at_once_each_have_buffers_of_their_own(bundle: Path) ->
         answers = list(pool.map(lambda batch: bound.run(*batch), batches))
     for batch, answer in zip(batches, answers, strict=True):
         _assert_same(answer, plain.run(*batch))
-    assert bound._slots is not None
-    assert 1 <= len(bound._slots._free) <= 4
+    assert bound._bound._slots is not None
+    assert 1 <= len(bound._bound._slots._free) <= 4
 
 
 def test_a_call_that_fails_leaves_the_session_sound(bundle: Path) -> None:
