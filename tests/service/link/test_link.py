@@ -1,10 +1,7 @@
 """A front and a core over a real socket: seats, losses, deadlines, counts."""
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -14,23 +11,10 @@ from service.contract.tokens import Tokens
 from service.core import Core
 from service.errors import DeadlineExceeded, NotReady, Overloaded
 from service.front.front import Front, create_front
-from service.link.hub import Hub
 from tests.service.desk import Desk, serving
 from tests.service.ledger.made import decision
+from tests.service.link.linking import at, linked
 from tests.tiny_bundle import write_bundle
-
-
-@asynccontextmanager
-async def linked(core: Core, folder: Path, name: str = "1") -> AsyncIterator[Front]:
-    """A front of its own before a core that serves."""
-    with socket.socket(socket.AF_UNIX) as listening:
-        path = folder / f"link-{name}"
-        listening.bind(str(path))
-        front = create_front(core.settings, name, path, core.log)
-        async with Hub(core, listening), front.bundles:
-            async with asyncio.timeout(10):
-                await front.bundles.seated.wait()
-            yield front
 
 
 def tokens_of(front: Front, text: str = "refund please") -> Tokens:
@@ -77,7 +61,7 @@ async def test_what_was_asked_of_one_core_the_next_does_not_answer(
     async with serving(bundle) as one, serving(other) as two:
         front = create_front(one.core.settings, "1", path, one.core.log)
         async with front.bundles:
-            async with _at(path, one.core), asyncio.timeout(10):
+            async with at(path, one.core), asyncio.timeout(10):
                 await front.bundles.seated.wait()
                 lease = front.bundles.lease()
                 old = lease.__enter__()
@@ -87,7 +71,7 @@ async def test_what_was_asked_of_one_core_the_next_does_not_answer(
                 front.bundles._wire._transport.abort()  # type: ignore[union-attr]
                 while front.bundles.seated.is_set():  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
-            async with _at(path, two.core), asyncio.timeout(10):
+            async with at(path, two.core), asyncio.timeout(10):
                 await front.bundles.seated.wait()
                 with pytest.raises(NotReady):
                     await old.engine.submit(tokens, time.monotonic() + 10)
@@ -97,16 +81,6 @@ async def test_what_was_asked_of_one_core_the_next_does_not_answer(
                     assert await new.engine.submit(tokens, time.monotonic() + 10)
                 front.metrics.ticket("ok")
                 assert 'harbor_tickets_total{outcome="ok"} 1.0' in await _read(two.core)
-
-
-@asynccontextmanager
-async def _at(path: Path, core: Core) -> AsyncIterator[None]:
-    """A core that listens there."""
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(path))
-        async with Hub(core, listening):
-            yield
-            path.unlink()  # noqa: ASYNC240
 
 
 async def _read(core: Core) -> str:
