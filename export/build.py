@@ -104,6 +104,9 @@ def build(
         parity = _write_graph(fresh, checkpoint, listener)
         origin = Source(checkpoint, fresh, variant, tickets, promises)
         added = [add_variant(origin, name, listener) for name in extra.names]
+        for one in added:
+            for note in one.notes:
+                listener.say(f"{one.variant.file}: {note}")
         manifest = _manifest(checkpoint, version, parity, promises, (variant, *_of(added)))
         if added:
             manifest.metrics[VARIANTS] = {one.variant.file: one.document() for one in added}

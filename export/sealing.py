@@ -92,16 +92,23 @@ def _prove(
     try:
         if "cpu" in variant.providers:
             _open(directory, variant, "cpu")
-            return
-        _prove_definition(directory, manifest, variant)
-        try:
-            check_cuda()
-        except ProviderMissing as missing:
-            say(f"{variant.file} was proven by its definition on the CPU, not on CUDA: {missing}")
-            return
-        _open(directory, variant, "cuda")
+            how = "on the CPU"
+        else:
+            _prove_definition(directory, manifest, variant)
+            how = "by its definition on the CPU"
+        if variant.precision == "fp16":  # Made for a GPU, whose arithmetic it is.
+            _prove_on_cuda(directory, variant, how, say)
     except (ServiceError, ContractError) as error:
         raise ExportError(f"the service refuses the bundle: {error}") from error
+
+
+def _prove_on_cuda(directory: Path, variant: Variant, how: str, say: Callable[[str], None]) -> None:
+    try:
+        check_cuda()
+    except ProviderMissing as missing:
+        say(f"{variant.file} was proven {how}, not on CUDA: {missing}")
+    else:
+        _open(directory, variant, "cuda")
 
 
 def _open(directory: Path, variant: Variant, provider: Device) -> None:

@@ -234,6 +234,7 @@ class Bundles:
             listener(bundle)
 
     def _retire(self, held: Held) -> None:
+        held.reports.replaced = True
         task = asyncio.create_task(held.close(self._settings.drain_s))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)

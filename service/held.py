@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from service.bundle import Bundle
@@ -16,10 +16,12 @@ class Reports:
     def __init__(self, listener: Callable[[BatchReport], None] | None = None) -> None:
         self.listener = listener
         self.wanted = False
+        self.replaced = False
 
     def __call__(self, report: BatchReport) -> None:
         if self.wanted and self.listener is not None:
-            self.listener(report)
+            # Where a bundle that was replaced computes says nothing of the one that serves.
+            self.listener(replace(report, device=None) if self.replaced else report)
 
 
 @dataclass(slots=True, eq=False)

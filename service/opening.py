@@ -188,7 +188,18 @@ def _devices(opened: Opened, proof: Proof, settings: Settings, limits: Limits) -
         Guard(session, partial(proof.open_again, "cuda", settings.threads, cuda), spare)
         for session, cuda in zip(opened.sessions, _cudas(settings), strict=True)
     ]
-    return Devices(guards, Limits(max_queue=limits.max_queue, drain_s=limits.drain_s))
+    return Devices(guards, _on_cpu(limits))
+
+
+def _on_cpu(limits: Limits) -> Limits:
+    """Of batches while the CPU stands in: what suits one, and never more than was asked for."""
+    usual = Limits()
+    return Limits(
+        min(limits.max_batch, usual.max_batch),
+        min(limits.budget_tokens, usual.budget_tokens),
+        limits.max_queue,
+        limits.drain_s,
+    )
 
 
 def _cudas(settings: Settings) -> list[Cuda]:

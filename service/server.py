@@ -1,9 +1,7 @@
 """An application comes in and is served until it is told to stop; what it accepted is answered.
 
-SIGTERM, SIGINT  stop: readiness drops; after `grace_s` no more connections; after `drain_s` no more
-                 patience. A second signal skips the grace.
-SIGHUP           opens the active bundle's path again and swaps to it; a refused one changes
-                 nothing. Many of them while one is being opened make one more swap.
+A stop: readiness drops; after `grace_s` no more connections; after `drain_s` no more patience.
+Told again, it skips the grace.
 """
 
 import asyncio
@@ -22,7 +20,6 @@ from service.process import Process
 from service.protocol import Protocol
 
 STOP = (signal.SIGTERM, signal.SIGINT)
-SWAP = (signal.SIGHUP,)
 
 LINGER_S = 2.0
 """Seconds that connections which were just accepted have to send their first request, at most."""

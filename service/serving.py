@@ -1,4 +1,9 @@
-"""The core's application comes in; it is opened, served until a signal says stop, and closed."""
+"""The core's application comes in; it is opened, served until a signal says stop, and closed.
+
+SIGTERM, SIGINT  stop, see `service.server`; a second one skips the grace.
+SIGHUP           opens the active bundle's path again and swaps to it; a refused one changes
+                 nothing. Many of them while one is being opened make one more swap.
+"""
 
 import signal
 import socket

@@ -20,6 +20,11 @@ def variants(added: "Sequence[Added]") -> str:
         "the same\ncalibration, before this bundle was written:",
         table(_HEADINGS, [_row(one) for one in added]),
     ]
+    if any("cpu" not in one.variant.providers for one in added):
+        parts.append(
+            "What is not for the CPU was compared as its definition in plain operators there, not "
+            "by\nthe kernel that serves."
+        )
     notes = [f"`{one.variant.file}`: {note}" for one in added for note in one.notes]
     if notes:
         parts += ["Left out, or left as it was:", listed(notes)]

@@ -138,7 +138,7 @@ class Reply(Document):
 
     scope: null where the bundle cannot tell. needs_human: some primary task's decision is `human`,
     or the ticket is out of scope. truncated: text beyond the token limit was not read. provider:
-    what computed the answer; degraded: it is not what `provider = auto` would have preferred.
+    what computed the answer; degraded: not where it was meant to be.
     shadow: by legacy and task; null where no legacy is configured.
     """
 

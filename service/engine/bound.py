@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from service.engine.cuda import call_error
 from service.engine.slot import Feeds, FloatArray, Slots
+from service.engine.trouble import DeviceLost, OutOfMemory
 from service.errors import InferenceFailed
 
 logger = logging.getLogger(__name__)
@@ -25,11 +26,13 @@ class Bound:
             return self._slots.run(feeds, batch)
         except Exception as error:
             failed = failure_of(error)
-            if type(failed) is not InferenceFailed:  # The device's own trouble: no buffers' fault.
+            if isinstance(failed, DeviceLost):
                 raise failed from error
         arrays = self._plain(feeds)
-        logger.warning("from now on calls do without buffers of their own: %s", failed)
-        self._slots = None
+        # For want of memory it may have been for once.
+        if not isinstance(failed, OutOfMemory):
+            logger.warning("from now on calls do without buffers of their own: %s", failed)
+            self._slots = None
         return arrays
 
 

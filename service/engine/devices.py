@@ -32,6 +32,10 @@ class Devices:
         """Whether every one of them is lost."""
         return bool(self.guards) and all(guard.lost for guard in self.guards)
 
+    def spares(self, session: object) -> bool:
+        """Whether this is a lost device whose tickets another one answers sooner than the CPU."""
+        return not self.lost and any(guard is session and guard.lost for guard in self.guards)
+
     def start(self, listener: Callable[[DeviceReport], None]) -> None:
         """listener: hears of trouble with any of them, on any thread."""
         for guard in self.guards:

@@ -190,6 +190,7 @@ class Engine:
             degraded=self._degraded,
             express=express,
             wide=self._wide,
+            idle=lambda: self._devices.spares(session),
             clock=self._clock,
             deliver=lambda outcome: self._post(self._settle, outcome),
             leave=lambda worker: self._post(self._leave, worker),

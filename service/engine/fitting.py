@@ -16,14 +16,25 @@ REMEMBER_S = 60.0
 """How long a batch that did not fit is remembered: what took the memory may be gone again."""
 
 
+def _refuse(_: Arrays, error: OutOfMemory) -> Outputs:
+    """Where nothing else can answer."""
+    raise error
+
+
 class Fitting:
     """Halves a batch that does not fit, down to single tickets, and remembers how much did not."""
 
     def __init__(
-        self, on_retry: Callable[[], None], clock: Callable[[], float] = time.monotonic
+        self,
+        on_retry: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+        alone: Callable[[Arrays, OutOfMemory], Outputs] = _refuse,
     ) -> None:
-        """on_retry: called on the caller's thread for every batch that did not fit."""
+        """on_retry: called on the caller's thread for every batch that is halved. alone: answers a
+        ticket that does not fit by itself, or raises.
+        """
         self._on_retry = on_retry
+        self._alone = alone
         self._clock = clock
         self._remembered = (math.inf, -math.inf)
 
@@ -34,9 +45,7 @@ class Fitting:
         return tokens if self._clock() < until else math.inf
 
     def run(self, session: Runner, arrays: Arrays) -> Outputs:
-        """The whole batch's answers. Raises OutOfMemory where a ticket does not fit alone, and what
-        the session raises.
-        """
+        """The whole batch's answers. Raises what `alone` and the session raise."""
         parts = self._parts(session, arrays)
         return parts[0] if len(parts) == 1 else Outputs.join(parts, calls=len(parts))
 
@@ -46,9 +55,9 @@ class Fitting:
             try:
                 return [run(session, arrays)]
             except OutOfMemory as error:
-                self._remember(arrays, error)
                 if count == 1:
-                    raise
+                    return [self._alone(arrays, error)]
+                self._remember(arrays, error)
         half = count // 2
         first, rest = arrays.part(0, half), arrays.part(half, count)
         return [*self._parts(session, first), *self._parts(session, rest)]

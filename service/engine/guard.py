@@ -17,7 +17,7 @@ from service.engine.outputs import Outputs
 from service.engine.probe import Backoff, Probe
 from service.engine.runner import Runner, run
 from service.engine.spare import Spare
-from service.engine.trouble import DeviceLost
+from service.engine.trouble import DeviceLost, OutOfMemory
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +29,9 @@ def _ignore(_: DeviceReport) -> None:
 class Guard:
     """A session on a device, and what stands in for it; may be called from several threads.
 
-    A batch that does not fit is halved. A batch whose device is lost runs at once on the spare
-    session on the CPU, and so do those that follow, until a probe has opened the device anew and
-    proved it; the answers say so.
+    A batch that does not fit is halved, and a ticket that does not fit alone runs on the CPU. A
+    batch whose device is lost runs at once on the spare session on the CPU, and so do those that
+    follow, until a probe has opened the device anew and proved it; the answers say so.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Guard:
         self._reopen = reopen
         self._spare = spare
         self._listener: Callable[[DeviceReport], None] = _ignore
-        self._fitting = Fitting(lambda: self._report(retries=1), clock)
+        self._fitting = Fitting(lambda: self._report(retries=1), clock, self._on_spare_alone)
         self._probe = Probe(self._recover, backoff or Backoff(), clock)
         self._lock = threading.Lock()
 
@@ -88,6 +88,13 @@ class Guard:
             return self._fitting.run(session, arrays)
         except DeviceLost as error:
             self._lose(session, error)
+        outputs = self._on_spare(arrays)
+        return replace(outputs, degraded=True, calls=outputs.calls + 1)
+
+    def _on_spare_alone(self, arrays: Arrays, error: OutOfMemory) -> Outputs:
+        """A ticket too large for the device's memory, or one for which others leave no room."""
+        if self._spare is None:
+            raise error
         outputs = self._on_spare(arrays)
         return replace(outputs, degraded=True, calls=outputs.calls + 1)
 

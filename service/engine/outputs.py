@@ -24,8 +24,9 @@ class Outputs:
     """For each task the calibrated probabilities (B, C), float32.
 
     scope_B: how unlike its training each ticket is, (B,) float32; None where the graph has no
-    such output. provider: where it was computed. degraded: not where it was meant to be. calls: of
-    the graph that it took; more than one only after trouble with the device.
+    such output. provider: where it was computed; `cpu` where a part of it was. degraded: not where
+    it was meant to be. calls: of the graph that it took; more than one only after trouble with the
+    device. tokens: that were computed on, where the session laid the tickets out anew.
     """
 
     probabilities: Mapping[str, FloatArray]
@@ -33,6 +34,7 @@ class Outputs:
     provider: Device = "cpu"
     degraded: bool = False
     calls: int = 1
+    tokens: int | None = None
 
     @classmethod
     def join(cls, parts: Sequence[Self], calls: int) -> Self:
@@ -46,7 +48,7 @@ class Outputs:
             None
             if first.scope_B is None
             else np.concatenate([part.scope_B for part in parts if part.scope_B is not None]),
-            first.provider,
+            "cpu" if any(part.provider == "cpu" for part in parts) else first.provider,
             any(part.degraded for part in parts),
             calls,
         )

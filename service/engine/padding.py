@@ -1,5 +1,7 @@
 """Tickets end to end come in; a graph that takes them side by side answers."""
 
+from dataclasses import replace
+
 from service.contract.tasks import Task
 from service.contract.tokens import IntArray
 from service.engine.layout import Flat
@@ -31,4 +33,5 @@ class Padding:
     def run_ragged(self, flat: Flat) -> Outputs:
         """As `run`, once the tickets are padded."""
         arrays = flat.padded(self._pad_id)
-        return self._session.run(arrays.ids_BL, arrays.mask_BL)
+        outputs = self._session.run(arrays.ids_BL, arrays.mask_BL)
+        return replace(outputs, tokens=arrays.tokens)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
 
+CLOSE_S = 5.0
+"""How long closing waits for an attempt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -46,7 +49,8 @@ class Probe:
             return
         if self._clock() - self._recovered >= self._backoff.healthy_s:
             self._delay_s = self._backoff.first_s
-        thread = threading.Thread(target=self._run, name="harbor-probe")
+        # A call to a sick device may never return: it must not keep the process from ending.
+        thread = threading.Thread(target=self._run, name="harbor-probe", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:  # The host allows no more threads.
@@ -55,10 +59,10 @@ class Probe:
             self._thread = thread
 
     def close(self) -> None:
-        """Ends it; waits for an attempt that is under way."""
+        """Ends it; waits a while for an attempt that is under way."""
         self._closed.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
         while not self._closed.wait(self._delay_s):

@@ -5,6 +5,7 @@ Shapes: B batch, L padded length, C classes of a task.
 
 import contextlib
 import io
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,9 +32,12 @@ from service.engine.memory import HostMemory, Memory, memory_of
 from service.engine.outputs import Outputs
 from service.engine.replays import LENGTHS, Replays
 from service.engine.slot import Feeds, Slot, Slots, Width
+from service.engine.trouble import DeviceLost
 from service.errors import ProviderMissing
 
 __all__ = ["IDS", "MASK", "RAGGED", "SCOPE", "Cuda", "FloatArray", "Session", "check_cuda"]
+
+logger = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float32]
 Native: TypeAlias = onnxruntime.InferenceSession
@@ -116,11 +120,20 @@ class Session:
         """Calibrated probabilities, for each task (B, C), and the scope score (B,) where the graph
         gives one; all float32. Raises InferenceFailed, and of its kinds OutOfMemory and DeviceLost.
         """
-        try:
-            arrays = None if self._replays is None else self._replays.run(ids_BL, mask_BL)
-        except Exception as error:  # As in `_arrays`.
-            raise failure_of(error) from error
+        arrays = self._replayed(ids_BL, mask_BL)
         return self._answer(arrays or self._bound.run({IDS: ids_BL, MASK: mask_BL}, len(ids_BL)))
+
+    def _replayed(self, ids_BL: IntArray, mask_BL: IntArray) -> list[FloatArray] | None:
+        """None where this call is not one that is replayed, or replaying does not work."""
+        try:
+            return None if self._replays is None else self._replays.run(ids_BL, mask_BL)
+        except Exception as error:
+            failed = failure_of(error)
+            if isinstance(failed, DeviceLost):
+                raise failed from error
+            logger.warning("from now on no call is replayed: %s", failed)
+            self._replays = None
+            return None
 
     def run_ragged(self, flat: Flat) -> Outputs:
         """As `run`, of a graph that takes tickets end to end."""

@@ -25,6 +25,14 @@ from service.errors import DeadlineExceeded, InferenceFailed
 
 logger = logging.getLogger(__name__)
 
+IDLE_S = 0.05
+"""How often a worker that leaves tickets to others looks whether it still should."""
+
+
+def _never() -> bool:
+    """Of a worker that always takes what there is."""
+    return False
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -37,6 +45,18 @@ class Outcome:
     results: list[tuple[Callers, Answer | Exception]]
     report: BatchReport
     taken: float
+    home: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What one call gave: a result a ticket, in `seconds`, computed on so many tokens. home: see
+    `Outcome`.
+    """
+
+    answers: list[Answer | Exception]
+    seconds: float
+    tokens: int
     home: bool | None = None
 
 
@@ -57,6 +77,7 @@ class Worker(threading.Thread):
         degraded: bool = False,
         express: bool = False,
         wide: Wide | None = None,
+        idle: Callable[[], bool] = _never,
         clock: Callable[[], float] = time.monotonic,
         deliver: Callable[[Outcome], None],
         leave: Callable[["Worker"], None],
@@ -65,7 +86,7 @@ class Worker(threading.Thread):
 
         layout: of the session's graph. degraded: the session is not where it was meant to be.
         express: takes only what is worth starting beside busy workers. wide: for batches that have
-        the machine to themselves.
+        the machine to themselves. idle: whether to leave all tickets to the other workers.
         """
         super().__init__(name=name, daemon=True)
         self.running: list[Entry[Callers]] = []
@@ -77,6 +98,7 @@ class Worker(threading.Thread):
         self._layout: Layout = layout
         self._degraded = degraded
         self._wide = wide
+        self._idle = idle
         self._clock = clock
         self._deliver = deliver
         self._leave = leave
@@ -84,7 +106,7 @@ class Worker(threading.Thread):
     def run(self) -> None:
         """The thread's life; a fault of the engine, not of a batch, ends it and is kept."""
         try:
-            while (batch := self._queue.take(express=self.express)) is not None:
+            while (batch := self._take()) is not None:
                 self.running = batch.entries
                 try:
                     outcome = self._outcome(batch)
@@ -99,6 +121,11 @@ class Worker(threading.Thread):
             self.fault = error
         finally:
             self._leave(self)
+
+    def _take(self) -> Batch[Callers] | None:
+        while self._idle() and not self._queue.closed:
+            time.sleep(IDLE_S)
+        return self._queue.take(express=self.express)
 
     def warm_up(self, batch: int, length: int, runs: int = 1) -> None:
         """Runs a batch of padding, before the thread starts; the last run teaches the cost model.
@@ -125,22 +152,21 @@ class Worker(threading.Thread):
             return Outcome(results, report, taken)
         wide = self._wide_session(batch)
         lengths = [len(entry.tokens) for entry in entries]
-        padded = computed(lengths, self._layout)
-        answers, seconds, home = self._answers(entries, taken, padded, wide)
-        results += zip((entry.payload for entry in entries), answers, strict=True)
+        ran = self._answers(entries, taken, computed(lengths, self._layout), wide)
+        results += zip((entry.payload for entry in entries), ran.answers, strict=True)
         report = BatchReport(
             tickets=len(entries),
             real_tokens=sum(lengths),
-            padded_tokens=padded,
-            infer_s=seconds,
+            padded_tokens=ran.tokens,
+            infer_s=ran.seconds,
             predicted_s=batch.predicted_s,
             expired=len(batch.expired),
             abandoned=abandoned,
-            failed=sum(isinstance(answer, Exception) for answer in answers),
+            failed=sum(isinstance(answer, Exception) for answer in ran.answers),
             released=batch.released,
             wide=wide is not None,
         )
-        return Outcome(results, report, taken, home)
+        return Outcome(results, report, taken, ran.home)
 
     def _wide_session(self, batch: Batch[Callers]) -> Runner | None:
         # What nobody waits for, such as a shadow's ticket, leaves the other cores alone.
@@ -150,33 +176,32 @@ class Worker(threading.Thread):
         return self._wide.session() if live else None
 
     def _answers(
-        self, entries: list[Entry[Callers]], taken: float, padded: int, wide: Runner | None
-    ) -> tuple[list[Answer | Exception], float, bool | None]:
-        """One result a ticket, the call's seconds, and `Outcome.home`; a fault becomes every
-        ticket's result.
-        """
+        self, entries: list[Entry[Callers]], taken: float, tokens: int, wide: Runner | None
+    ) -> "_Ran":
+        """tokens: that the graph is to compute on. A fault becomes every ticket's result."""
         started = time.perf_counter()
         try:
             outputs, seconds = self._timed_run([entry.tokens for entry in entries], wide)
         except Exception as error:
             logger.exception("a batch of %d tickets failed", len(entries))
             failure = error if isinstance(error, InferenceFailed) else _unforeseen(error)
-            return [failure] * len(entries), time.perf_counter() - started, None
-        scores = outputs.scope_B
+            return _Ran([failure] * len(entries), time.perf_counter() - started, tokens)
+        scores, tokens = outputs.scope_B, outputs.tokens or tokens
         answers: list[Answer | Exception] = [
             Answer(
                 {task.name: outputs.probabilities[task.name][row] for task in self.session.tasks},
                 taken - entry.arrived,
                 seconds,
                 len(entries),
-                padded,
+                tokens,
                 None if scores is None else float(scores[row]),
                 outputs.provider,
                 outputs.degraded or self._degraded,
             )
             for row, entry in enumerate(entries)
         ]
-        return answers, seconds, None if outputs.calls > 1 else not outputs.degraded
+        home = None if outputs.calls > 1 else not outputs.degraded
+        return _Ran(answers, seconds, tokens, home)
 
     def _timed_run(self, tickets: list[Tokens], wide: Runner | None) -> tuple[Outputs, float]:
         """Checked outputs, and the call's seconds."""

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.body import read_any
 from service.api.caller import while_connected
-from service.errors import CallerLeft, DeadlineExceeded, NotReady, ServiceError
+from service.errors import CallerLeft, DeadlineExceeded, InvalidRequest, NotReady, ServiceError
 from service.link.line import GONE
 from service.process import Process
 
@@ -55,7 +55,7 @@ class Proxy:
                 await self._pass_back(answered, send)
 
     async def _answered(self, request: Request) -> httpx.Response | None:
-        """The core's reply; None where the caller has left, which the core knows by itself."""
+        """The core's reply; None where the caller has left, whom the core answers all the same."""
         with self._process.bundles.lease():
             pass  # Where the core is lost a connection to it would wait for the next one.
         settings = self._process.settings
@@ -72,8 +72,8 @@ class Proxy:
         if self._process.readiness.draining:
             headers.append((b"connection", b"close"))
         start = {"type": "http.response.start", "status": answered.status_code, "headers": headers}
-        await send(start)
         async with aclosing(answered):
+            await send(start)
             async for part in answered.aiter_raw():
                 await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body"})
@@ -102,6 +102,8 @@ class Proxy:
             return await self._core.handle_async_request(asked)
         except httpx.ReadTimeout:
             raise _late(asked) from None
+        except httpx.LocalProtocolError:
+            raise InvalidRequest("the request's head is not valid HTTP/1.1") from None
         except httpx.TransportError:
             raise NotReady(GONE) from None
 
@@ -114,7 +116,12 @@ def _late(asked: httpx.Request) -> ServiceError:
 
 def _asked(scope: Scope, body: bytes) -> httpx.Request:
     target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-    headers = [header for header in _passed(scope["headers"]) if header[0] != b"content-length"]
+    # Spaces around a value are allowed, and a client library is stricter than a server must be.
+    headers = [
+        (name, value.strip(b" \t"))
+        for name, value in _passed(scope["headers"])
+        if name != b"content-length"
+    ]
     url = httpx.URL(
         scheme="http", host="core", raw_path=target if target.startswith(b"/") else b"/"
     )

@@ -12,7 +12,6 @@ from service.errors import NotReady, ServiceError
 from service.link import frames
 from service.link.faults import fault_of
 from service.link.frames import Fault, Kind, Load, Question, Seen
-from service.link.seat import Seat
 from service.link.wire import Wire
 from service.logs import failure
 from service.metrics import Counts
@@ -46,13 +45,13 @@ class Guest:
         self.wire = Wire(self._hear, self._leave)
         return self.wire
 
-    def seat(self, number: int) -> None:
-        """Tells the front of the bundle that answers from now on."""
+    def seat(self, number: int, packed: bytes) -> None:
+        """Tells the front of the bundle that answers from now on. packed: its seat."""
         lease = ExitStack()
         bundle = lease.enter_context(self._core.bundles.lease())
         self._seats[number] = bundle, lease
         self.seated.clear()
-        self._send(Kind.SEAT, frames.pack(Seat.of(number, bundle)))
+        self._send(Kind.SEAT, packed)
 
     def count(self) -> None:
         """Asks for what the front counted; `counted` is set once it is there."""
@@ -90,6 +89,7 @@ class Guest:
     async def _answer(self, question: Question) -> None:
         found = self._seats.get(question.seat)
         if found is None:
+            self._asked.pop(question.number, None)
             self._fail(question.number, Load(), NotReady("this bundle has been given back"))
             return
         engine, tasks = found[0].engine, found[0].tasks

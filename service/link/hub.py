@@ -11,7 +11,9 @@ from typing import Self
 from service.bundle import Bundle
 from service.core import Core
 from service.errors import NotReady
+from service.link import frames
 from service.link.guest import Guest
+from service.link.seat import Seat
 from service.link.wire import Wire
 
 COUNT_S = 0.5
@@ -34,6 +36,7 @@ class Hub:
         self._guests: set[Guest] = set()
         # A front may still ask for a seat of the core before this one: no two may share a number.
         self._seat = secrets.randbits(31)
+        self._ready = self._seat, b""
         core.bundles.listen(self._seat_all)
         core.bundles.settle(self.settle)
         core.metrics.before_reading(self.count)
@@ -77,7 +80,15 @@ class Hub:
 
     def _seat_one(self, guest: Guest) -> None:
         with suppress(NotReady):
-            guest.seat(self._seat)
+            guest.seat(self._seat, self._packed())
+
+    def _packed(self) -> bytes:
+        """The seat as it crosses; a tokenizer is packed once, not once for every front."""
+        number, packed = self._ready
+        if number != self._seat or not packed:
+            packed = frames.pack(Seat.of(self._seat, self._core.bundles.active))
+            self._ready = self._seat, packed
+        return packed
 
     def _seat_all(self, _: Bundle) -> None:
         self._seat += 1

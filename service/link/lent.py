@@ -16,7 +16,7 @@ from service.link.seat import Seat
 class Asking(Protocol):
     """The way to the core; `service.link.line.Line` is the real one.
 
-    load: of the core, when it last spoke. busy: whether something asked is not answered yet.
+    load: of the core, when it last spoke. busy: whether a ticket is not answered yet.
     """
 
     load: Load

@@ -46,7 +46,7 @@ class Line:
         self._name, self._path, self._counts = name, path, counts
         self._wire: Wire | None = None
         self._seat: Lent | None = None
-        self._last = 0
+        self._last = self._questions = 0
         self._before = Counts({})
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._listeners: list[Callable[[Bundle], None]] = []
@@ -78,8 +78,8 @@ class Line:
 
     @property
     def busy(self) -> bool:
-        """Whether something that was asked is not answered yet."""
-        return bool(self._waiting)
+        """Whether a ticket that was asked about is not answered yet."""
+        return self._questions > 0
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[Bundle]:
@@ -101,7 +101,11 @@ class Line:
         """What the core's engine says to a ticket. Raises as `Engine.submit` does, and NotReady."""
         number = self._number()
         question = Question(number, seat, deadline, priority, tokens.ids)
-        body = await self._reply_to(number, Kind.QUESTION, question.pack(), deadline)
+        self._questions += 1
+        try:
+            body = await self._reply_to(number, Kind.QUESTION, question.pack(), deadline)
+        finally:
+            self._questions -= 1
         self.load, answer = frames.unpack_answer(body, tasks)
         return answer
 
@@ -192,6 +196,7 @@ class Line:
             earlier.retire()
         for listener in self._listeners:
             listener(self._seat.bundle)
+        self._before = self._before.still_in(self._counts())
         self.seated.set()
         self._send(Kind.SEATED, frames.pack_number(seat.number))
 

@@ -30,13 +30,16 @@ class Counts:
     resident_bytes: float = 0.0
 
     def since(self, before: "Counts") -> "Counts":
-        """What was counted after `before`; what the process used stays as it is."""
-        if not before.values:
-            return self
-        old = before.values
-        return replace(
-            self, values={key: now - old.get(key, 0.0) for key, now in self.values.items()}
-        )
+        """What was counted after `before`; what the process used stays as it is. A count that is
+        smaller than before was forgotten and began anew.
+        """
+        new = {key: _after(now, before.values.get(key, 0.0)) for key, now in self.values.items()}
+        return replace(self, values=new)
+
+    def still_in(self, now: "Counts") -> "Counts":
+        """Without what has been forgotten by now."""
+        kept = {key: value for key, value in self.values.items() if key in now.values}
+        return replace(self, values=kept)
 
 
 def counts_of(registry: CollectorRegistry) -> Counts:
@@ -130,6 +133,10 @@ class Sum:
                 new = [key for key in left if key[0] == family.name]
                 family.samples += [Sample(key[1], dict(key[2]), left.pop(key)) for key in new]
             yield family
+
+
+def _after(now: float, before: float) -> float:
+    return now - before if now >= before else now
 
 
 def _counted(family: Metric) -> Iterable[Sample]:

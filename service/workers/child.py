@@ -33,7 +33,11 @@ class Child:
     def begin(self, blocked: Sequence[signal.Signals]) -> None:
         """Forks. blocked: the signals that this process waits for, and the child shall not."""
         self._began = time.monotonic()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:  # The host has no room for a process now.
+            self.ended()
+            return
         if not self.pid:
             status = 1
             try:
@@ -46,7 +50,8 @@ class Child:
         self.pid, now = 0, time.monotonic()
         if now - self._began >= _SETTLED_S:
             self._failures = 0
-        pause_s = min(_FIRST_S * 2**self._failures, _LONGEST_S) if self._failures else 0.0
+        doubled_s = _FIRST_S * 2 ** min(self._failures, 10)
+        pause_s = min(doubled_s, _LONGEST_S) if self._failures else 0.0
         self._failures += 1
         self.due = now + pause_s
 

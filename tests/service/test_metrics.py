@@ -5,7 +5,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.api.schema import Prediction, Timings
 from service.contract.tasks import Task
 from service.engine.answer import BatchReport, DeviceReport
-from service.metrics import CATALOGUE, Metrics, Serving
+from service.held import Reports
+from service.metrics import CATALOGUE, Counts, Metrics, Serving
 
 TIMINGS = Timings(tokenize=0.1, queue=0.4, infer=6.0, total=6.9)
 OLD = Serving("1", "sha256:1", "cpu", False, (Task(name="queue", labels=("a", "b")),))
@@ -94,3 +95,25 @@ def test_a_lost_device_is_seen_until_it_is_back() -> None:
     for what, count in counts.items():
         assert _values(metrics, f"harbor_device_{what}_total") == {(): count}
     assert _values(metrics, "harbor_batch_tickets_count") == {(): 0.0}
+
+
+def test_what_was_forgotten_and_counted_anew_is_never_less_than_nothing() -> None:
+    key, other = ("f", "f_total", (("task", "a"),)), ("f", "f_total", (("task", "b"),))
+    before = Counts({key: 50.0, other: 2.0})
+    assert Counts({key: 53.0, other: 2.0}).since(before).values == {key: 3.0, other: 0.0}
+    assert Counts({key: 3.0}).since(before).values == {key: 3.0}
+    kept = before.still_in(Counts({other: 2.0}))
+    assert Counts({key: 60.0, other: 3.0}).since(kept).values == {key: 60.0, other: 1.0}
+
+
+def test_where_a_replaced_bundle_computes_says_nothing_of_the_one_that_serves() -> None:
+    heard: list[BatchReport] = []
+    reports = Reports(heard.append)
+    report = BatchReport(tickets=1, device=DeviceReport("cpu", degraded=True))
+    reports(report)
+    reports.wanted = True
+    reports(report)
+    reports.replaced = True
+    reports(report)
+    assert [one.device for one in heard] == [report.device, None]
+    assert [one.tickets for one in heard] == [1, 1]

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.contract.tokens import Tokens
+from service.contract.tokens import IntArray, Tokens
 from service.engine.answer import Answer, BatchReport
 from service.engine.cuda import Cuda
 from service.engine.layout import Flat, Layout
+from service.engine.outputs import Outputs
 from service.engine.providers import Opened
 from service.engine.runner import run
 from service.engine.session import Session, open_native
-from service.engine.slot import Feeds, FloatArray
 from service.engine.trouble import DeviceLost
 from service.errors import BundleRefused
 from service.opening import _engine, open_bundle
@@ -87,11 +87,18 @@ class Mortal(Session):
     dead = False
     runs = 0
 
-    def _call(self, feeds: Feeds, batch: int) -> list[FloatArray]:
+    def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Outputs:
+        self._live()
+        return super().run(ids_BL, mask_BL)
+
+    def run_ragged(self, flat: Flat) -> Outputs:
+        self._live()
+        return super().run_ragged(flat)
+
+    def _live(self) -> None:
         if self.dead:
             raise DeviceLost("CUDA failure 719: unspecified launch failure")
         self.runs += 1
-        return super()._call(feeds, batch)
 
 
 @pytest.mark.parametrize("layout", ["padded", "ragged"])

@@ -50,19 +50,27 @@ def test_where_the_call_itself_is_at_fault_the_buffers_stay() -> None:
         assert slots.calls == calls
 
 
-@pytest.mark.parametrize(
-    ("said", "kind"),
-    [("CUDA failure 2: out of memory", OutOfMemory), ("CUDA failure 700: illegal", DeviceLost)],
-)
-def test_the_device_s_own_trouble_is_not_the_buffers(
-    said: str, kind: type[InferenceFailed]
-) -> None:
-    slots = Broken(said)
+def test_a_lost_device_is_not_the_buffers_fault() -> None:
+    slots = Broken("CUDA failure 700: illegal")
     bound = Bound(slots, lambda _: ANSWER)  # type: ignore[arg-type]
     for calls in (1, 2):
-        with pytest.raises(kind):
+        with pytest.raises(DeviceLost):
             bound.run({}, 1)
         assert slots.calls == calls
+
+
+def test_where_the_buffers_find_no_memory_the_call_may_and_they_are_tried_again() -> None:
+    slots = Broken("CUDA failure 2: out of memory")
+    bound = Bound(slots, lambda _: ANSWER)  # type: ignore[arg-type]
+    for calls in (1, 2):
+        assert bound.run({}, 1) is ANSWER
+        assert slots.calls == calls
+
+    def full(_: Feeds) -> list[FloatArray]:
+        raise OutOfMemory("Failed to allocate memory")
+
+    with pytest.raises(OutOfMemory):
+        Bound(slots, full).run({}, 1)  # type: ignore[arg-type]
 
 
 def test_a_host_without_nvidias_runtime_has_no_pinned_buffers_and_says_so(

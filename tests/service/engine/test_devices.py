@@ -169,6 +169,9 @@ async def test_of_several_devices_the_others_go_on_and_the_engine_is_degraded() 
                 break
         lost = [report.device for report in heard.reports if report.device][-1]
         assert (lost.provider, lost.degraded) == ("cuda", True)
+        # The lost one's worker may have waited for a ticket already; then it leaves them alone.
+        later = [(await _ask(engine, range(one, one + 1)))[0] for one in range(30)]
+        assert [answer.provider for answer in later].count("cpu") <= 1
         devices[0].dead = True
         while heard.total("losses") < 2:
             await _ask(engine, range(40))

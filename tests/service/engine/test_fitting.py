@@ -72,7 +72,7 @@ def test_a_single_ticket_that_does_not_fit_fails() -> None:
     fitting = Counted()
     with pytest.raises(OutOfMemory):
         _run(fitting, Faulty(0), 4)
-    assert fitting.retries == 3
+    assert fitting.retries == 2
 
 
 def test_other_failures_are_not_tried_again() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.contract.tokens import IntArray
 from service.engine.answer import DeviceReport
 from service.engine.guard import Guard
 from service.engine.layout import Flat
@@ -14,7 +15,7 @@ from service.engine.outputs import Outputs
 from service.engine.padding import Padding
 from service.engine.probe import Backoff, Probe
 from service.engine.spare import Spare
-from service.engine.trouble import DeviceLost
+from service.engine.trouble import DeviceLost, OutOfMemory
 from service.errors import InferenceFailed
 from tests.service.engine.faulty import Cpu, Door, Faulty
 from tests.service.engine.sessions import PATIENCE_S, TASK, Clock, expected, ticket
@@ -241,6 +242,28 @@ def test_out_of_memory_is_reported_and_is_no_loss() -> None:
     assert (outputs.provider, outputs.degraded) == ("cuda", False)
     assert {(report.retries, report.losses) for report in ear.heard} == {(1, 0)}
     guard.close()
+
+
+def test_a_ticket_that_does_not_fit_alone_runs_on_the_cpu_and_the_others_do_not() -> None:
+    class Narrow(Faulty):
+        def run(self, ids_BL: IntArray, mask_BL: IntArray) -> Outputs:
+            if ids_BL.shape[1] > 6:
+                self.calls.append(ids_BL.shape)
+                raise OutOfMemory("Failed to allocate memory for requested buffer")
+            return super().run(ids_BL, mask_BL)
+
+    cpu, device = Cpu(), Narrow()
+    guard, _ = _guard(device, lambda: device, lambda: cpu)
+    outputs = _ask(guard, 6)  # Of 2 to 7 tokens.
+    assert (outputs.provider, outputs.degraded, guard.lost) == ("cpu", True, False)
+    assert cpu.calls == [(1, 7)]
+    assert outputs.calls > 1
+    assert guard._fitting.most_tokens > 7
+    alone, _ = _guard(Faulty(0), lambda: device, None)
+    with pytest.raises(OutOfMemory):
+        _ask(alone, 1)
+    for one in (guard, alone):
+        one.close()
 
 
 def test_a_device_lost_in_the_middle_of_a_halved_batch_leaves_no_ticket_out() -> None:

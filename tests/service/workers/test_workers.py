@@ -176,7 +176,7 @@ def test_a_path_reaches_the_core_as_it_was_sent(served: Process) -> None:
     for target in ("/x/../bundle", "/bundle", "/%62undle", "*"):
         method = "OPTIONS" if target == "*" else "GET"
         with socket.create_connection((address.host, address.port)) as caller:
-            head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nX-A: b  \r\nConnection: close\r\n\r\n"
             caller.sendall(head.encode())
             statuses[target] = int(caller.recv(100).split()[1])
     assert statuses == {"/x/../bundle": 404, "/bundle": 200, "/%62undle": 200, "*": 404}
