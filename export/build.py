@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from export.card import write_card
 from export.card.markdown import with_section
 from export.card.variants import variants as section
 from export.closeness import Closeness
-from export.errors import WrongCheckpoint
+from export.errors import ExportError, WrongCheckpoint
 from export.graph import build_graph
 from export.listener import SILENT, Listener
 from export.parity import ParityReport, check_parity, total_texts
@@ -89,14 +89,12 @@ def build(
     and TrainingError where the checkpoint is damaged or a promise cannot be shown.
     """
     check_free(target)
-    check_names(extra.names)
+    _check(extra)
     listener.stage("reading the checkpoint", 1)
     checkpoint = load(source)
     version = checked_version(version or default_version(checkpoint, promises, extra))
     judged = _judged(checkpoint, promises)
-    notes = judged.notes if judged else ()
-    for note in notes:
-        listener.say(note)
+    notes = _told(judged.notes if judged else (), listener)
     variant = _variant(checkpoint, judged)
     tickets = calibration_tickets(checkpoint, extra.tickets) if extra.tickets else None
     listener.advance(1)
@@ -104,16 +102,14 @@ def build(
         parity = _write_graph(fresh, checkpoint, listener)
         origin = Source(checkpoint, fresh, variant, tickets, promises)
         added = [add_variant(origin, name, listener) for name in extra.names]
-        for one in added:
-            for note in one.notes:
-                listener.say(f"{one.variant.file}: {note}")
+        notes += _told((note for one in added for note in one.told), listener)
         manifest = _manifest(checkpoint, version, parity, promises, (variant, *_of(added)))
         if added:
             manifest.metrics[VARIANTS] = {one.variant.file: one.document() for one in added}
-        (fresh / MANIFEST).write_bytes(to_bytes(manifest))
-        write_text(fresh / TOKENIZER, checkpoint.tokenizer.to_json())
         card = write_card(checkpoint, version, parity, manifest.variants, notes)
         write_text(fresh / CARD, with_section(card, section(added)) if added else card)
+        (fresh / MANIFEST).write_bytes(to_bytes(manifest))
+        write_text(fresh / TOKENIZER, checkpoint.tokenizer.to_json())
         listener.stage("opening the bundle as the service does", 1)
         digest = place(fresh, target, listener.say)
         listener.advance(1)
@@ -133,6 +129,20 @@ def default_version(
         return version
     made_of = json.dumps([extra.names, extra.tickets is not None])
     return f"{version}+v{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
+
+
+def _check(extra: Extra) -> None:
+    check_names(extra.names)
+    if extra.tickets is not None and not any("fp16" in name for name in extra.names):
+        raise ExportError("tickets calibrate a graph in fp16, and no such variant is asked for")
+
+
+def _told(notes: Iterable[str], listener: Listener) -> tuple[str, ...]:
+    """The notes, for the card, once the listener has heard them."""
+    told = tuple(notes)
+    for note in told:
+        listener.say(note)
+    return told
 
 
 def _of(added: Sequence[Added]) -> list[Variant]:

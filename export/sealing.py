@@ -13,7 +13,6 @@ from pydantic import TypeAdapter, ValidationError
 from export.errors import ExportError, TargetExists
 from export.listener import SILENT
 from export.sessions import open_variant
-from service.bundles import open_bundle
 from service.contract.bundle import (
     TOKENIZER,
     Manifest,
@@ -28,6 +27,7 @@ from service.contract.tokens import Tokenizer
 from service.engine.device import Device
 from service.engine.session import check_cuda
 from service.errors import ProviderMissing, ServiceError
+from service.opening import open_bundle
 from service.proof import prove_golden, prove_graph
 from service.settings import Settings
 

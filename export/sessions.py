@@ -5,13 +5,10 @@ Shapes: B batch, L padded length, C classes of a task.
 """
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from export.attention import PACKED_NODE, count
 from export.ragged.equivalent import equivalent
@@ -21,7 +18,7 @@ from service.contract.tokens import IntArray
 from service.engine.device import Device
 from service.engine.layout import Flat
 from service.engine.outputs import Outputs
-from service.engine.session import ENDS, IDS, OFFSETS, POSITIONS, SCOPE, FloatArray, Session
+from service.engine.session import FloatArray, Session
 
 
 class RaggedSession(Session):
@@ -31,29 +28,11 @@ class RaggedSession(Session):
         """As a session's; the padding goes no further."""
         return self.run_ragged(flat(ids_BL, mask_BL))
 
-    def logits(self, ids_BL: IntArray, mask_BL: IntArray) -> dict[str, FloatArray]:
-        """As a session's."""
-        return self.raw(ids_BL, mask_BL)[0]
-
     def raw(
         self, ids_BL: IntArray, mask_BL: IntArray
     ) -> tuple[dict[str, FloatArray], FloatArray | None]:
         """As a session's."""
-        names = [f"{task.name}_logits" for task in self.tasks]
-        arrays = self._arrays(self._feeds(flat(ids_BL, mask_BL)), [*names, *self._scores()])
-        scope_B = arrays.pop() if self.has_scope else None
-        return self._by_task(arrays), scope_B
-
-    def _scores(self) -> Sequence[str]:
-        return [SCOPE] if self.has_scope else []
-
-    def _feeds(self, tickets: Flat) -> dict[str, NDArray[Any]]:
-        feeds: dict[str, NDArray[Any]] = {
-            IDS: tickets.ids_T,
-            POSITIONS: tickets.positions_T,
-            ENDS: tickets.ends_E,
-        }
-        return {**feeds, OFFSETS: tickets.offsets_BL()} if OFFSETS in self.inputs else feeds
+        return self.raw_of(self.ragged_feeds(flat(ids_BL, mask_BL)))
 
 
 def open_variant(

@@ -80,6 +80,11 @@ class Added:
     closeness: Closeness
     notes: tuple[str, ...]
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The notes, each with the file that it is about."""
+        return tuple(f"{self.variant.file}: {note}" for note in self.notes)
+
     def document(self) -> dict[str, object]:
         """For a manifest, which keeps it by file."""
         return self.closeness.stable()

@@ -18,21 +18,14 @@ from service.errors import (
     BundleRefused,
     Closing,
     Impossible,
-    InferenceFailed,
     NotReady,
     UnknownLegacy,
 )
-from service.held import Held, Reports
+from service.held import Held, Reports, begun
 from service.opening import open_bundle, under
 from service.settings import Settings
 
-__all__ = ["Bundle", "Bundles", "open_bundle"]
-
 logger = logging.getLogger(__name__)
-
-
-def _ignore(_: object) -> None:
-    """Where nobody listens."""
 
 
 class Bundles:
@@ -48,7 +41,7 @@ class Bundles:
         settings: Settings,
         *,
         shadows: Mapping[str, Path] | None = None,
-        on_batch: Callable[[BatchReport], None] = _ignore,
+        on_batch: Callable[[BatchReport], None] = lambda _: None,
         early: Early | None = None,
     ) -> None:
         """shadows: the directories of the bundles that run in shadow, by name.
@@ -216,14 +209,14 @@ class Bundles:
             return await self._load(self._settings.bundle)
         early.reports.listener = self._on_batch
         bundle = await asyncio.to_thread(early.result)
-        return await _started(bundle, self._settings.bundle, early.reports)
+        return await begun(bundle, self._settings.bundle, early.reports)
 
     async def _load(self, directory: Path, *, in_shadow: bool = False) -> Held:
         reports = Reports(self._on_batch)
         bundle = await asyncio.to_thread(
             open_bundle, directory, self._settings, reports, in_shadow=in_shadow
         )
-        return await _started(bundle, directory, reports)
+        return await begun(bundle, directory, reports)
 
     def _activate(self, held: Held) -> None:
         self._active = held
@@ -248,11 +241,3 @@ class Bundles:
         if name not in self._shadows:
             raise UnknownLegacy("no bundle runs in shadow under this name")
         return self._shadows[name]
-
-
-async def _started(bundle: Bundle, origin: Path, reports: Reports) -> Held:
-    try:
-        await bundle.engine.__aenter__()
-    except InferenceFailed as error:
-        raise BundleRefused(f"bundle {origin.name} fails in warm-up: {error}") from error
-    return Held(bundle, origin, reports)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from service.bundle import Bundle
 from service.engine.answer import BatchReport
+from service.errors import BundleRefused, InferenceFailed
 
 
 class Reports:
@@ -66,3 +67,12 @@ class Held:
             async with asyncio.timeout(drain_s):
                 await self.free.wait()
         await self.bundle.engine.__aexit__(None, None, None)
+
+
+async def begun(bundle: Bundle, origin: Path, reports: Reports) -> Held:
+    """The bundle with its engine at work. Raises BundleRefused where the warm-up fails."""
+    try:
+        await bundle.engine.__aenter__()
+    except InferenceFailed as error:
+        raise BundleRefused(f"bundle {origin.name} fails in warm-up: {error}") from error
+    return Held(bundle, origin, reports)

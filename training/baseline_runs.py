@@ -41,8 +41,7 @@ def run_baselines(
 
     seeds: how many, from the configuration's own on. joint: also trains the configuration itself
     with each seed, into OUT/joint/seed-N, for `compare`. transfer: trains every task also from the
-    encoder that the task with the most labels ended with (sequential transfer, what learning
-    together is to beat). A run that is finished is not run again.
+    encoder that the task with the most labels ended with. A finished run is not run again.
 
     `{"data_fingerprint", "seeds", "tasks": {task: {"majority", "tfidf", "frozen": measures,
     "single": [{"seed", "directory", "epochs", "labelled", "test": measures}]}}}`, and beside

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from export.card.left_out import listed
 from export.card.markdown import percent, table
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ def variants(added: "Sequence[Added]") -> str:
             "What is not for the CPU was compared as its definition in plain operators there, not "
             "by\nthe kernel that serves."
         )
-    notes = [f"`{one.variant.file}`: {note}" for one in added for note in one.notes]
-    if notes:
-        parts += ["Left out, or left as it was:", listed(notes)]
     return "\n\n".join(parts)
 
 

@@ -15,10 +15,8 @@ from export.ragged.network import SideBySide, hard_sharing
 from export.tracing import trace
 from service.contract.bundle import Calibration
 from service.contract.tasks import Task
+from service.engine.session import OFFSETS, RAGGED
 from training.model.network import Network
-
-IDS, POSITIONS, BOUNDARIES, OFFSETS = "input_ids", "position_ids", "cu_seqlens", "token_offset"
-INPUTS = (IDS, POSITIONS, BOUNDARIES)
 
 
 def build_ragged_graph(
@@ -37,7 +35,7 @@ def build_ragged_graph(
     module = SideBySide(network, tasks, scope)
     tokens, bounds = {0: torch.export.Dim("tokens")}, {0: torch.export.Dim("bounds")}
     names = output_names(tasks, scope)
-    model = trace(module, _example()[:3], (tokens, tokens, bounds), INPUTS, names, EAGER)
+    model = trace(module, _example()[:3], (tokens, tokens, bounds), RAGGED, names, EAGER)
     return finished(model, tasks, calibration, token_limit)
 
 
@@ -59,7 +57,7 @@ def build_packed_graph(
     module = SideBySide(made, tasks, scope)
     tokens, bounds = {0: torch.export.Dim("tokens")}, {0: torch.export.Dim("bounds")}
     padded = {0: torch.export.Dim("batch"), 1: torch.export.Dim("longest")}
-    names, inputs = output_names(tasks, scope), (*INPUTS, OFFSETS)
+    names, inputs = output_names(tasks, scope), (*RAGGED, OFFSETS)
     shapes = (tokens, tokens, bounds, padded)
     model = trace(module, _example(), shapes, inputs, names, PACKED)
     check_nodes(model, PACKED_NODE, layers(made))

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 import onnxruntime
@@ -57,8 +57,7 @@ onnxruntime.disable_telemetry_events()
 class Session:
     """One graph on one provider.
 
-    `run` and `run_ragged` may be called from several threads at once: each call then computes on
-    its caller's thread.
+    `run` and `run_ragged` may be called from several threads at once; each computes on its own.
     """
 
     def __init__(
@@ -137,19 +136,11 @@ class Session:
 
     def run_ragged(self, flat: Flat) -> Outputs:
         """As `run`, of a graph that takes tickets end to end."""
-        feeds: dict[str, NDArray[Any]] = {
-            IDS: flat.ids_T,
-            POSITIONS: flat.positions_T,
-            ENDS: flat.ends_E,
-        }
-        if OFFSETS in self.inputs:
-            feeds[OFFSETS] = flat.offsets_BL()
-        return self._answer(self._bound.run(feeds, len(flat)))
+        return self._answer(self._bound.run(self.ragged_feeds(flat), len(flat)))
 
     def logits(self, ids_BL: IntArray, mask_BL: IntArray) -> dict[str, FloatArray]:
         """Raw logits, before scale and bias, for each task (B, C). Raises InferenceFailed."""
-        names = [f"{task.name}_logits" for task in self.tasks]
-        return self._by_task(self._arrays({IDS: ids_BL, MASK: mask_BL}, names))
+        return self.raw(ids_BL, mask_BL)[0]
 
     def raw(
         self, ids_BL: IntArray, mask_BL: IntArray
@@ -157,11 +148,19 @@ class Session:
         """Raw logits as `logits` gives them and, where the graph has one, the scope score (B,), of
         one pass. Raises InferenceFailed.
         """
+        return self.raw_of({IDS: ids_BL, MASK: mask_BL})
+
+    def raw_of(self, feeds: Feeds) -> tuple[dict[str, FloatArray], FloatArray | None]:
+        """As `raw`, of a graph's inputs by name."""
         names = [f"{task.name}_logits" for task in self.tasks]
-        wanted = [*names, SCOPE] if self.has_scope else names
-        arrays = self._arrays({IDS: ids_BL, MASK: mask_BL}, wanted)
+        arrays = self._arrays(feeds, [*names, SCOPE] if self.has_scope else names)
         scope_B = arrays.pop() if self.has_scope else None
         return self._by_task(arrays), scope_B
+
+    def ragged_feeds(self, flat: Flat) -> Feeds:
+        """What a graph without padding takes, by name."""
+        feeds: Feeds = {IDS: flat.ids_T, POSITIONS: flat.positions_T, ENDS: flat.ends_E}
+        return {**feeds, OFFSETS: flat.offsets_BL()} if OFFSETS in self.inputs else feeds
 
     def signature(self) -> dict[str, tuple[str, tuple[int | str | None, ...]]]:
         """Every input's and output's type, and its shape with names or None where it is free."""

@@ -13,8 +13,8 @@ from export.errors import ExportError, GraphError, TargetExists, WrongCheckpoint
 from export.listener import Listener
 from export.sealing import beside, place
 from export.verify import verify
-from service.bundles import open_bundle
 from service.contract.bundle import bundle_digest, read_manifest, seal
+from service.opening import open_bundle
 from service.settings import Settings
 from tests.export.conftest import PROMISES, Rebuilt, Renewed
 from tests.export.tiny import CALIBRATION, LIMIT, METRICS, TASKS

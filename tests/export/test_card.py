@@ -13,10 +13,10 @@ from export.card.diagram import diagram
 from export.errors import TargetExists, WrongCheckpoint
 from export.recard import recard
 from export.verify import verify
-from service.bundles import open_bundle
 from service.contract.bundle import SUMS, bundle_digest, read_manifest, seal
 from service.contract.promises import Costs, Threshold
 from service.contract.tasks import Task
+from service.opening import open_bundle
 from service.settings import Settings
 from tests.export.conftest import Renewed
 from training.calibration.fit import probabilities

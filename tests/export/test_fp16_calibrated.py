@@ -143,6 +143,15 @@ def test_unknown_and_doubled_names_are_refused(full_directory: Path, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_tickets_without_a_graph_that_they_calibrate_are_refused(
+    full_directory: Path, tickets: Path, tmp_path: Path
+) -> None:
+    for names in ((), ("fp32-ragged",)):
+        with pytest.raises(ExportError, match="no such variant is asked for"):
+            build(full_directory, tmp_path / "new", extra=Extra(names, tickets))
+    assert not (tmp_path / "new").exists()
+
+
 def test_other_variants_have_another_version(full: Checkpoint) -> None:
     versions = [
         default_version(full, None, extra)

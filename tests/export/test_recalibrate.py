@@ -16,7 +16,6 @@ from export.listener import Listener
 from export.plan import Wanted
 from export.recalibrate import KEY, recalibrate
 from export.verify import verify
-from service.bundles import open_bundle
 from service.contract.bundle import (
     SUMS,
     Calibration,
@@ -27,6 +26,7 @@ from service.contract.bundle import (
 )
 from service.contract.errors import BundleError
 from service.errors import BundleRefused
+from service.opening import open_bundle
 from service.settings import Settings
 from tests.export.conftest import DRIFTED, Renewed
 from tests.export.desk import NAMES, edited, promises, written

@@ -18,12 +18,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from service.app import build_app, create_core
-from service.bundles import open_bundle
 from service.core import Core
 from service.front.app import FrontApp
 from service.front.front import Front, create_front
 from service.link.hub import Hub
 from service.logs import open_log
+from service.opening import open_bundle
 from service.settings import Settings
 
 FRONTS = int(os.environ.get("TEST_WORKERS", "1")) > 1

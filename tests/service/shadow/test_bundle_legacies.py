@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from service.bundle import Bundle
-from service.bundles import open_bundle
 from service.contract.tasks import Task
 from service.contract.ticket import Ticket, render
 from service.decisions import decide
 from service.engine.leftover import Leftover
 from service.errors import DeadlineExceeded, InferenceFailed, NotReady, ShadowRefused
 from service.ledger.records import Role
+from service.opening import open_bundle
 from service.settings import Settings
 from service.shadow.bundle import BundleLegacy
 from service.shadow.config import parse_shadow
