@@ -55,6 +55,7 @@ class Ledger:
         self._writer: Writer | None = None
         self._prepare = Preparation(log, settings.ledger_text, detect_language)
         self._next_prune = float("-inf")
+        self._on_their_way: list[Callable[[], Awaitable[None]]] = []
         self._readers = Readers(_READERS, "ledger-reader")
         if self._store is not None:
             self._writer = self._new_writer(self._store, log)
@@ -104,11 +105,17 @@ class Ledger:
         if self._writer is not None:
             self._writer.put(self._prepare.shorten(record))
 
+    def before_flushing(self, arrive: Callable[[], Awaitable[None]]) -> None:
+        """Awaits `arrive` in each flush: records may be on their way from other processes."""
+        self._on_their_way.append(arrive)
+
     async def flush(self) -> None:
         """Returns once all that was recorded before is in the store.
 
         Raises LedgerUnavailable where the write failed; the records still wait then.
         """
+        for arrive in self._on_their_way:
+            await arrive()
         await self._in_time(asyncio.wrap_future(self._on().flush()))
 
     async def feedback(self, labels: Sequence[FinalLabel]) -> FeedbackReceipt:

@@ -32,11 +32,13 @@ class Kind(IntEnum):
     RELEASE = 5
     COUNTS = 6
     SEATED = 7
+    ECHOED = 8
     SEAT = 16
     ANSWER = 17
     FAULT = 18
     STANDING = 19
     COUNT = 20
+    ECHO = 21
 
 
 _QUESTION = struct.Struct("<IIdB")
@@ -137,7 +139,7 @@ def pack_answer(number: int, load: Load, answer: Answer, tasks: Sequence[Task]) 
 
 
 def number_of(body: bytes) -> int:
-    """The question that an answer is to, or that its caller left."""
+    """What `pack_number` packed, and the question that an answer is to."""
     return int.from_bytes(body[:4], "little")
 
 
@@ -163,7 +165,7 @@ def unpack_answer(body: bytes, tasks: Sequence[Task]) -> tuple[Load, Answer]:
 
 
 def pack_number(number: int) -> bytes:
-    """A question's or a seat's number alone."""
+    """The number of a question, of a seat or of an echo alone."""
     return number.to_bytes(4, "little")
 
 

@@ -34,6 +34,8 @@ class Guest:
         self._seats: dict[int, tuple[Bundle, ExitStack]] = {}
         self._asked: dict[int, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
+        self._echoes: dict[int, asyncio.Event] = {}
+        self._echo = 0
 
     @property
     def at_table(self) -> bool:
@@ -58,6 +60,16 @@ class Guest:
         self.counted.clear()
         self._send(Kind.COUNT)
 
+    async def heard(self) -> None:
+        """Returns once all that the front had said when this was called is in, or it is lost."""
+        self._echo = number = (self._echo + 1) % 2**32
+        self._echoes[number] = echoed = asyncio.Event()
+        self._send(Kind.ECHO, frames.pack_number(number))
+        try:
+            await echoed.wait()
+        finally:
+            self._echoes.pop(number, None)
+
     async def end(self) -> None:
         """Witnesses what was seen, then hangs up."""
         await asyncio.gather(*self._others, return_exceptions=True)
@@ -78,6 +90,9 @@ class Guest:
             case Kind.SEATED:
                 if frames.number_of(body) == max(self._seats, default=None):
                     self.seated.set()
+            case Kind.ECHOED:
+                if echoed := self._echoes.get(frames.number_of(body)):
+                    echoed.set()
             case Kind.COUNTS:
                 self._count(frames.unpack(body))
             case Kind.HELLO:
@@ -149,7 +164,7 @@ class Guest:
         if self._number:
             self._core.metrics.fronts.leave(self._number)
             self._core.log.info("front gone", front=self._name)
-        for event in (self.counted, self.seated, self.lost):
+        for event in (self.counted, self.seated, self.lost, *self._echoes.values()):
             event.set()
 
     def _keep(self, task: asyncio.Task[None]) -> None:

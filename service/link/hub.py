@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -18,6 +18,9 @@ from service.link.wire import Wire
 
 COUNT_S = 0.5
 """How long a reading of the metrics waits for a front's own, at most; then its last ones count."""
+
+HEAR_S = 1.0
+"""How long a flush of the ledger waits for the decisions that a front has sent, at most."""
 
 SETTLE_S = 1.0
 """How long a swap waits for a front to hear of it, at most: one that hangs must not hold it up."""
@@ -40,6 +43,7 @@ class Hub:
         core.bundles.listen(self._seat_all)
         core.bundles.settle(self.settle)
         core.metrics.before_reading(self.count)
+        core.ledger.before_flushing(self.hear)
 
     async def __aenter__(self) -> Self:
         """Takes the fronts that wait already."""
@@ -55,7 +59,7 @@ class Hub:
     ) -> None:
         """Answers what the fronts ask until they leave, and witnesses all that they have seen."""
         self._server.close()
-        await _all(self._core.settings.drain_s, (guest.lost for guest in self._guests))
+        await _all(self._core.settings.drain_s, (guest.lost.wait() for guest in self._guests))
         await asyncio.gather(*(guest.end() for guest in self._guests))
 
     async def count(self) -> None:
@@ -63,11 +67,19 @@ class Hub:
         guests = self._present
         for guest in guests:
             guest.count()
-        await _all(COUNT_S, (guest.counted for guest in guests))
+        await _all(COUNT_S, (guest.counted.wait() for guest in guests))
 
     async def settle(self) -> None:
         """Waits a moment until every front asks the bundle that answers now."""
-        await _all(SETTLE_S, (guest.seated for guest in self._present))
+        await _all(SETTLE_S, (guest.seated.wait() for guest in self._present))
+
+    async def hear(self) -> None:
+        """Waits a moment until each decision that a caller knows of is with the ledger.
+
+        A front replies to its caller once it has sent the decision, which may still be under way
+        when that caller's label comes in by another connection.
+        """
+        await _all(HEAR_S, (guest.heard() for guest in self._present))
 
     @property
     def _present(self) -> list[Guest]:
@@ -96,7 +108,7 @@ class Hub:
             self._seat_one(guest)
 
 
-async def _all(seconds: float, events: Iterable[asyncio.Event]) -> None:
+async def _all(seconds: float, waits: Iterable[Coroutine[None, None, object]]) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await asyncio.gather(*(event.wait() for event in events))
+            await asyncio.gather(*waits)

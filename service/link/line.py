@@ -178,6 +178,8 @@ class Line:
                 self._take_seat(frames.unpack(body))
             case Kind.COUNT:
                 self._send_counts()
+            case Kind.ECHO:
+                self._send(Kind.ECHOED, body)
 
     def _settle(self, number: int, result: Any) -> None:
         waiting = self._waiting.get(number)
