@@ -64,7 +64,7 @@ async def test_what_was_asked_of_one_core_the_next_does_not_answer(
 ) -> None:
     other = write_bundle(tmp_path / "other", version="test-b", seed=5)
     path = tmp_path / "core"
-    async with serving(bundle) as one, serving(other) as two:
+    async with serving(bundle) as one, serving(other, drain_s=0.1) as two:
         front = create_front(one.core.settings, "1", path, one.core.log)
         async with front.bundles:
             async with at(path, one.core), asyncio.timeout(10):
