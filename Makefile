@@ -12,6 +12,7 @@ CONFIG ?= deploy/quickstart.yaml
 PROMISES ?= $(if $(DATA),,deploy/promises.yaml)
 TICKETS ?= 2000
 PRECISION ?= fp32
+RESPLITS ?= 50
 LEGACY_CONFIG ?= deploy/recipes/quickstart-queue.yaml
 
 BIN := .venv/bin
@@ -103,7 +104,7 @@ bench-training: $(INSTALLED)  ## the training loop beside the bare encoder, and 
 	$(BIN)/python -m tests.benchmarks.training
 
 bench-confidences: same-run $(SEAL)  ## whether confidences, promises and sets hold on fresh tickets; what is told to be out of scope
-	$(BIN)/python -m tests.benchmarks.confidences --desk $(OUT)/run
+	$(BIN)/python -m tests.benchmarks.confidences --desk $(OUT)/run --resplits $(RESPLITS)
 	$(BIN)/python -m tests.benchmarks.strangers --run $(OUT)/run
 
 clean:  ## remove what the commands made: .venv, runs and caches

@@ -1,9 +1,10 @@
 """What is known of one open bundle: all that routing a ticket by it takes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from service.api.documents import BundleName
 from service.contract.bundle import Manifest, Variant
 from service.contract.tasks import Task
 from service.contract.tokens import Tokenizer
@@ -20,6 +21,7 @@ class Bundle:
     directory: without links. digest: `sha256:...` of the sealed directory. rules: by task, how its
     probabilities become a decision. degraded: `auto` had to fall back although the host has a
     driver. reason: why `auto` did not take CUDA. policy: that the rules follow beside the bundle.
+    name: as replies have it. primary: names of the primary tasks.
     """
 
     directory: Path
@@ -33,6 +35,14 @@ class Bundle:
     degraded: bool
     reason: str | None = None
     policy: Policy | None = None
+    name: BundleName = field(init=False)
+    primary: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Makes once what every ticket needs."""
+        primary = tuple(task.name for task in self.tasks if task.role == "primary")
+        object.__setattr__(self, "name", BundleName(self.manifest.version, self.digest))
+        object.__setattr__(self, "primary", primary)
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -6,7 +6,8 @@ One sits in the primary seat and answers; others may sit in a shadow's seat each
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -108,15 +109,9 @@ class Bundles:
         """The bundle that answers new tickets. Raises NotReady where there is none."""
         return self._held().bundle
 
-    @contextlib.contextmanager
-    def lease(self) -> Iterator[Bundle]:
+    def lease(self) -> AbstractContextManager[Bundle]:
         """The active bundle, open until the lease ends. Raises NotReady where there is none."""
-        held = self._held()
-        held.lend()
-        try:
-            yield held.bundle
-        finally:
-            held.give_back()
+        return self._held()
 
     @property
     def open(self) -> list[Bundle]:
@@ -127,15 +122,9 @@ class Bundles:
         """The bundle in a shadow's seat. Raises UnknownLegacy."""
         return self._shadow(name).bundle
 
-    @contextlib.contextmanager
-    def lease_shadow(self, name: str) -> Iterator[Bundle]:
+    def lease_shadow(self, name: str) -> AbstractContextManager[Bundle]:
         """The bundle in a shadow's seat, open until the lease ends. Raises UnknownLegacy."""
-        held = self._shadow(name)
-        held.lend()
-        try:
-            yield held.bundle
-        finally:
-            held.give_back()
+        return self._shadow(name)
 
     @contextlib.asynccontextmanager
     async def unchanged(self) -> AsyncIterator[None]:

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from service.errors import StartError
 from service.flags import takes_settings, unknown_variables
 from service.garbage import for_good
-from service.logs import forward_library_logs, open_log
+from service.logs import GATHER_S, forward_library_logs, open_log
 from service.settings import Settings
 
 
@@ -62,7 +62,7 @@ def _run(settings: Settings) -> None:
 
     Each flag is also an environment variable (`--max-batch`: `HARBOR_MAX_BATCH`); flags come first.
     """
-    log = open_log(sys.stdout, settings.log_level)
+    log = open_log(sys.stdout, settings.log_level, GATHER_S)
     forward_library_logs(log, settings.log_level)
     for name in unknown_variables():
         log.warning("unknown setting", variable=name)

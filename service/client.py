@@ -3,13 +3,14 @@
 It needs httpx. It never tries again by itself: `Refused.retry_after_s` says when that makes sense.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from service.api.reliability_documents import ReliabilityReply
 from service.api.schema import (
@@ -25,7 +26,9 @@ from service.contract.promises import SetMethod
 from service.shadow.documents import ShadowStatus
 from service.shadow.findings.document import Report
 
-Document = TypeVar("Document", bound=BaseModel)
+Document = TypeVar("Document")
+
+_reader: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 class Refused(Exception):
@@ -190,7 +193,8 @@ class HarborClient:
             method, path, json=body, params=params or {}, headers=sent, timeout=timeout
         )
         if reply.is_success:
-            return kind.model_validate_json(reply.content)
+            document: Document = _reader(kind).validate_json(reply.content)
+            return document
         raise _refusal(reply)
 
 

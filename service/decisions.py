@@ -36,29 +36,38 @@ def decide(
     the ticket is in scope; outside, a human decides. Confidences are rounded to six decimals before
     they meet a threshold, so that a decision can be checked from the reply.
     """
-    values_C = probabilities_C.tolist()
+    values_C, labels = probabilities_C.tolist(), rule.labels
     # Of a dozen values Python's own sort takes half the time of an array's.
     ranked_C = sorted(range(len(values_C)), key=values_C.__getitem__, reverse=True)
-    chosen = ranked_C[0] if rule.chooses is None else _cheapest(rule, probabilities_C)
-    likeliest = None
-    if chosen != ranked_C[0]:
-        likeliest = _alternative(rule, values_C, ranked_C[0])
-        ranked_C.remove(chosen)
-        ranked_C.insert(0, chosen)
-    confidence, auto = round(values_C[chosen], 6), rule.auto_C[chosen]
+    chosen, likeliest = ranked_C[0], None
+    if rule.chooses is not None and (cheapest := _cheapest(rule, probabilities_C)) != chosen:
+        likeliest = Alternative(labels[chosen], rounded(values_C[chosen]))
+        ranked_C.remove(cheapest)
+        ranked_C.insert(0, cheapest)
+        chosen = cheapest
+    confidence, auto = rounded(values_C[chosen]), rule.auto_C[chosen]
     found = decision(confidence, auto, rule.suggest) if inside else "human"
     if found == "auto" and rule.price_CC is not None and _is_dear(rule, probabilities_C, chosen):
         found = decision(confidence, NEVER, rule.suggest)
     return Prediction(
-        label=rule.labels[chosen],
-        confidence=confidence,
-        decision=found,
-        threshold=None if auto == NEVER else auto,
-        alternatives=[_alternative(rule, values_C, index) for index in ranked_C[1:top_k]],
-        promise=rule.promise,
-        likeliest=likeliest,
-        set=None if wanted is None else label_set(rule, probabilities_C, wanted),
+        labels[chosen],
+        confidence,
+        found,
+        None if auto == NEVER else auto,
+        [Alternative(labels[other], rounded(values_C[other])) for other in ranked_C[1:top_k]],
+        rule.promise,
+        likeliest,
+        None if wanted is None else label_set(rule, probabilities_C, wanted),
     )
+
+
+def rounded(value: float) -> float:
+    """To six decimals: `round(value, 6)` in a third of its time.
+
+    Of a float32 it is the same number: 24 bits times a million are exact in 53, so that only the
+    division rounds, to the float nearest to the decimal.
+    """
+    return round(value * 1e6) / 1e6
 
 
 def decision(confidence: float, auto: float, suggest: float) -> Decision:
@@ -91,10 +100,6 @@ def label_set(
         per_label=wanted.per_label,
         labels=[rule.labels[index] for index in ranked_C if inside_C[index]],
     )
-
-
-def _alternative(rule: Rule, values_C: list[float], index: int) -> Alternative:
-    return Alternative(label=rule.labels[index], confidence=round(values_C[index], 6))
 
 
 def _cheapest(rule: Rule, probabilities_C: NDArray[np.float32]) -> int:

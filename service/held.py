@@ -27,7 +27,7 @@ class Reports:
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A bundle and how many tickets hold it.
+    """A bundle and how many tickets hold it, each by a `with` of its own.
 
     origin: the directory as it was named; it may be a link, or hold another bundle by now.
     """
@@ -50,12 +50,13 @@ class Held:
     def active(self, value: bool) -> None:
         self.reports.wanted = value
 
-    def lend(self) -> None:
-        """A ticket begins."""
+    def __enter__(self) -> Bundle:
+        """A ticket begins, one of many at a time."""
         self.leases += 1
         self.free.clear()
+        return self.bundle
 
-    def give_back(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """A ticket has its reply."""
         self.leases -= 1
         if not self.leases:

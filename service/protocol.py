@@ -8,8 +8,10 @@ import asyncio
 from typing import cast
 
 import httptools
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.api.caller import Leave, enter
 from service.joined import Joined
 
 MAX_HEAD_BYTES = 65536
@@ -27,22 +29,33 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _in_head = False
     _head_timer: asyncio.TimerHandle | None = None
+    lost = False
+    watchers: set[Leave]
 
     @property
     def fresh(self) -> bool:
         """Whether no request has come over this connection yet."""
         return self.cycle is None
 
+    @property
+    def has_whole_body(self) -> bool:
+        """Whether the last request on this connection is here to its end."""
+        return self.cycle is not None and not self.cycle.more_body
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head is due from now on."""
         super().connection_made(transport)
+        self.watchers = set()
         self.transport = cast("asyncio.Transport", Joined(transport, self.loop))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """No head is due any more."""
+        """No head is due any more, and whoever works for this caller hears that it has left."""
         self._end_head()
         super().connection_lost(exc)
+        self.lost = True
+        for leave in tuple(self.watchers):
+            leave()
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser, and again where it stopped at an upgrade."""
@@ -70,6 +83,7 @@ class Protocol(HttpToolsProtocol):
         """The request begins, unless its head is to be read again without its offer."""
         self._end_head()
         if not self.parser.should_upgrade():
+            enter(cast("Scope", self.scope), self)
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:

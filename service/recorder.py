@@ -37,20 +37,21 @@ class Recorder:
 
     def decision(self, ticket: Ticket, tokens: Tokens, reply: Reply) -> Decision:
         """What the ledger keeps; it is as of now."""
+        # By position: thirteen names would take longer than all the rest.
         return Decision(
-            id=new_id(),
-            request_id=reply.request_id,
-            ticket_id=ticket.ticket_id,
-            at=time.time(),
-            bundle_version=reply.bundle.version,
-            bundle_digest=reply.bundle.digest,
-            tokens=len(tokens),
-            truncated=reply.truncated,
-            predictions=tuple(told(name, said) for name, said in reply.predictions.items()),
-            language=declared(ticket.metadata),
-            metadata=self._fields.of(ticket.metadata),
-            excerpt=_excerpt(ticket) if self.in_shadow else "",
-            text=(ticket.subject[:KEPT], ticket.body[:KEPT]) if self._keeps_text else None,
+            new_id(),
+            reply.request_id,
+            ticket.ticket_id,
+            time.time(),
+            reply.bundle.version,
+            reply.bundle.digest,
+            len(tokens.ids),
+            reply.truncated,
+            tuple([told(name, said) for name, said in reply.predictions.items()]),
+            declared(ticket.metadata),
+            self._fields.of(ticket.metadata),
+            _excerpt(ticket) if self.in_shadow else "",
+            (ticket.subject[:KEPT], ticket.body[:KEPT]) if self._keeps_text else None,
         )
 
     def asked(self, decision: Decision, ticket: Ticket) -> Asked | None:

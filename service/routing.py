@@ -6,18 +6,18 @@ ticket -> text -> tokens -> (engine: batch -> probabilities) -> decision -> repl
 import time
 from dataclasses import dataclass
 
-from service.api.schema import BundleName, Prediction, Reply, ScopeReply, Timings
+from service.api.schema import Prediction, Reply, ScopeReply, Timings
 from service.bundle import Bundle
 from service.contract.ticket import Ticket, render
 from service.contract.tokens import Tokens
-from service.decisions import DEFAULT_TOP_K, WantedSet, decide
+from service.decisions import DEFAULT_TOP_K, WantedSet, decide, rounded
 from service.engine.answer import Answer, Priority
 from service.errors import InvalidTicket
 
 EMPTY = "subject or body must hold text"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Terms:
     """What the caller asked for beside the ticket itself.
 
@@ -35,7 +35,7 @@ class Terms:
     wanted_set: WantedSet | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Encoded:
     """A ticket's tokens and how many seconds they took to make."""
 
@@ -67,7 +67,7 @@ async def route(ticket: Ticket, encoded: Encoded, bundle: Bundle, terms: Terms) 
     return Reply(
         request_id=terms.request_id,
         ticket_id=ticket.ticket_id,
-        bundle=BundleName(version=bundle.manifest.version, digest=bundle.digest),
+        bundle=bundle.name,
         predictions=predictions,
         scope=scope,
         needs_human=needs_human(bundle, predictions, scope),
@@ -87,8 +87,8 @@ def judge_scope(bundle: Bundle, answer: Answer) -> ScopeReply | None:
     known = bundle.variant.scope
     if known is None or answer.scope is None:
         return None
-    score = round(answer.scope, 6)
-    return ScopeReply(score=score, threshold=known.threshold, inside=score <= known.threshold)
+    score = rounded(answer.scope)
+    return ScopeReply(score, known.threshold, score <= known.threshold)
 
 
 def decide_all(
@@ -115,12 +115,17 @@ def needs_human(
     """
     if scope is not None and not scope.inside:
         return True
-    primary = (task.name for task in bundle.tasks if task.role == "primary")
-    return any(predictions[name].decision == "human" for name in primary)
+    for name in bundle.primary:  # noqa: SIM110 - a generator costs more than what it is asked.
+        if predictions[name].decision == "human":
+            return True
+    return False
 
 
 def _timings(encoded: Encoded, answer: Answer, terms: Terms) -> Timings:
-    total_s = time.perf_counter() - terms.arrived
-    seconds = (encoded.seconds, answer.queue_s, answer.infer_s, total_s)
-    tokenize, queue, infer, total = (round(value * 1000, 3) for value in seconds)
-    return Timings(tokenize=tokenize, queue=queue, infer=infer, total=total)
+    """Whole microseconds, as milliseconds."""
+    return Timings(
+        round(encoded.seconds * 1e6) / 1000,
+        round(answer.queue_s * 1e6) / 1000,
+        round(answer.infer_s * 1e6) / 1000,
+        round((time.perf_counter() - terms.arrived) * 1e6) / 1000,
+    )

@@ -10,14 +10,15 @@ from typing import Any, Literal
 from service.contract.tasks import Task
 from training.at_once import write_at_once
 from training.baselines import BagOfWords, baselines
-from training.conclude import CHECKPOINT
+from training.conclude import CHECKPOINT, MOST_TEXTS
 from training.config import RunConfig
+from training.data.stream import StreamedDesk
 from training.errors import DataError, TrainingError
 from training.evaluate import Measures, measure
 from training.frozen_linear import FrozenLinear
 from training.listener import Listener
-from training.prepare import Desk, note_origin, prepare_rows
-from training.single import alone, labelled_tickets
+from training.prepare import Desk, note_origin, prepare
+from training.single import alone
 from training.single_scores import BASELINES as BASELINES
 from training.start import check_builds
 from training.whole import run_whole
@@ -92,14 +93,16 @@ def single_runs(
     }
 
 
-def read_desk(config: RunConfig, data: Path, place: Path, listener: Listener) -> Desk:
+def read_desk(
+    config: RunConfig, data: Path, place: Path, listener: Listener
+) -> Desk | StreamedDesk:
     """The tickets and splits that every run of the baselines will have. Raises TrainingError."""
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"{place} cannot hold baselines: {error.strerror}") from error
     note_origin(place, data)
-    return prepare_rows(config, place, listener)
+    return prepare(config, place, listener)
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class _Trained:
     """The single-task runs of one seed."""
 
     config: RunConfig
-    desk: Desk
+    desk: Desk | StreamedDesk
     data: Path
     out: Path
     listener: Listener
@@ -127,16 +130,14 @@ class _Trained:
 
     @property
     def _first(self) -> Task:
-        rows = self.desk.rows["train"]
-        return max(self.desk.tasks, key=lambda task: labelled_tickets(rows, [task]))
+        return max(self.desk.tasks, key=lambda task: self.desk.labelled([task]))
 
     def _place(self, kind: str, task: Task) -> Path:
         return Path(kind) / task.name / f"seed-{self.config.seed}"
 
     def _run(self, task: Task, kind: str, start: Path | None) -> Document:
-        rows, seed = self.desk.rows["train"], self.config.seed
-        labelled = labelled_tickets(rows, [task])
-        only = alone(self.config, task.name, labelled, labelled_tickets(rows, self.desk.tasks))
+        labelled, seed = self.desk.labelled([task]), self.config.seed
+        only = alone(self.config, task.name, labelled, self.desk.labelled(self.desk.tasks))
         if start is not None:
             model = only.model.model_copy(update={"start": str(start)})
             only = only.model_copy(update={"model": model})
@@ -154,7 +155,9 @@ class _Trained:
         }
 
 
-def _without_training(config: RunConfig, desk: Desk, out: Path, listener: Listener) -> Document:
+def _without_training(
+    config: RunConfig, desk: Desk | StreamedDesk, out: Path, listener: Listener
+) -> Document:
     """What an earlier call found, where it was of this configuration and these tickets."""
     made = {"config": config.model_dump(mode="json"), "data_fingerprint": desk.table.fingerprint}
     path = out / "linear.json"
@@ -172,11 +175,17 @@ def _without_training(config: RunConfig, desk: Desk, out: Path, listener: Listen
     return {"data_fingerprint": made["data_fingerprint"], "seeds": [], "tasks": tasks}
 
 
-def _linear(config: RunConfig, desk: Desk, listener: Listener) -> dict[str, dict[str, Measures]]:
-    """Majority, TF-IDF and the frozen encoder, per task."""
+def _linear(
+    config: RunConfig, desk: Desk | StreamedDesk, listener: Listener
+) -> dict[str, dict[str, Measures]]:
+    """Majority, TF-IDF and the frozen encoder, per task; of a streamed desk, from a sample of each
+    split.
+    """
     listener.say("training the baselines: majority, TF-IDF and logistic regression")
-    bag, texts = BagOfWords(desk.texts("train")), desk.texts("test")
-    frozen = FrozenLinear.read(config, desk, listener)
+    drawn = {split: desk.sample(split, MOST_TEXTS) for split in ("train", "validation", "test")}
+    bag, texts = BagOfWords(drawn["train"][1]), drawn["test"][1]
+    positions = {split: at_M for split, (at_M, _) in drawn.items()}
+    frozen = FrozenLinear.read(config, desk, positions, listener)
     found = {}
     for task in desk.tasks:
         labels = {split: data.labels(task.name) for split, data in frozen.datasets.items()}

@@ -3,6 +3,7 @@
 Shapes: N training tickets, M tickets asked about, H width, C classes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from training.baselines import FLOOR, majority_scores
 from training.config import RunConfig
 from training.config.sharing import HardConfig
 from training.data.dataset import UNLABELLED, Dataset
+from training.data.stream import StreamedDesk
 from training.evaluate import measure
 from training.frozen import freeze_features
 from training.listener import Listener
@@ -41,15 +43,21 @@ class FrozenLinear:
     features: dict[str, FloatArray]
 
     @classmethod
-    def read(cls, config: RunConfig, desk: Desk, listener: Listener) -> "FrozenLinear":
-        """Runs train, validation and test through the configuration's encoder once, with mean
-        pooling, which suits an encoder that was not tuned better than its first token does
-        (Reimers & Gurevych 2019, arXiv:1908.10084).
+    def read(
+        cls,
+        config: RunConfig,
+        desk: Desk | StreamedDesk,
+        positions: Mapping[str, IntArray],
+        listener: Listener,
+    ) -> "FrozenLinear":
+        """Runs tickets through the configuration's encoder once, with mean pooling, which suits an
+        encoder that was not tuned better than its first token does (Reimers & Gurevych 2019,
+        arXiv:1908.10084). positions: those to run, (M,), of train, validation and test.
         """
         device = choose(config.precision).device
         encoder = load_encoder(config.model.encoder, config.model.layers)
         encoded = desk.encode(Tokenizer(encoder.tokenizer, config.model.token_limit))
-        datasets = {split: encoded[split] for split in ("train", "validation", "test")}
+        datasets = {split: encoded[split].only(at_M) for split, at_M in positions.items()}
         plain = config.model.model_copy(update={"pooling": "mean", "sharing": HardConfig()})
         network = build_network(encoder.module, encoder.width, desk.tasks, plain).to(device)
         features = {}

@@ -4,6 +4,7 @@ What is wrong with the data is found here, before an encoder is loaded.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,9 +28,10 @@ from training.data.split import (
     write_splits,
 )
 from training.data.stream import StreamedDesk, prepare_stream
-from training.data.table import Row, Table
+from training.data.table import Row, Table, text_key
 from training.errors import ConfigError, DataError, TooFewLabels, TrainingError
 from training.listener import Listener
+from training.single import labelled_tickets
 
 ORIGIN, SPLIT_FILE, REJECTS = "run.json", "splits.csv", "rejects.csv"
 
@@ -57,6 +59,10 @@ class Desk:
     def tickets(self) -> dict[str, int]:
         """Tickets of every split."""
         return {name: len(rows) for name, rows in self.rows.items()}
+
+    def labelled(self, tasks: Sequence[Task]) -> int:
+        """How many training tickets have a label of at least one of the tasks."""
+        return labelled_tickets(self.rows["train"], tasks)
 
     def label_shares(self) -> Any:
         """`training.data.split.label_shares` of the tasks' labels."""
@@ -102,9 +108,17 @@ def prepare(config: RunConfig, directory: Path, listener: Listener) -> Desk | St
 
     Raises TrainingError, also where the tickets are not those that the run began with.
     """
-    origin = _read_origin(directory)
     if config.data.stream:
-        return _stream(config, Path(origin["data"]), directory, listener)
+        return _stream(config, Path(_read_origin(directory)["data"]), directory, listener)
+    return prepare_rows(config, directory, listener)
+
+
+def prepare_rows(config: RunConfig, directory: Path, listener: Listener) -> Desk:
+    """As `prepare`, in memory whatever the configuration says: for those who look at every row.
+
+    Split as the run is: where it streams, near-duplicates may be on both sides.
+    """
+    origin = _read_origin(directory)
     table = _read(config, Path(origin["data"]), directory, listener)
     if origin.setdefault("fingerprint", table.fingerprint) != table.fingerprint:
         raise DataError("the file of tickets has changed since the run began; start a new run")
@@ -114,21 +128,14 @@ def prepare(config: RunConfig, directory: Path, listener: Listener) -> Desk | St
     _say_left_out(tasks, table, listener)
     listener.say(f"looking for near-duplicates among {len(table)} tickets")
     groups = group_rows(table)
-    assignment = _split(config, table, groups)
+    same = {row.id: text_key(row.text) for row in table.rows} if config.data.stream else groups
+    assignment = _split(config, table, same)
     write_splits(directory / SPLIT_FILE, assignment, groups)
     rows = {name: tuple(r for r in table.rows if assignment[r.id] == name) for name in SPLITS}
     counts = ", ".join(f"{name} {len(part)}" for name, part in rows.items())
     listener.say(f"split: {counts}")
     _check_coverage(tasks, rows)
     return Desk(table, tasks, rows)
-
-
-def prepare_rows(config: RunConfig, directory: Path, listener: Listener) -> Desk:
-    """As `prepare`, in memory whatever the configuration says: for those who look at every row."""
-    data = config.data.model_copy(update={"stream": False})
-    desk = prepare(config.model_copy(update={"data": data}), directory, listener)
-    assert isinstance(desk, Desk)
-    return desk
 
 
 def _stream(config: RunConfig, data: Path, directory: Path, listener: Listener) -> StreamedDesk:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
 from starlette.requests import ClientDisconnect, Request
 
+from service.api.caller import has_whole_body
 from service.api.headers import Fields, fields
 from service.errors import (
     BodyTimeout,
@@ -44,12 +45,12 @@ async def read_json(request: Request, limit_bytes: int, timeout_s: float) -> Any
 
 async def read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
     """The whole body. Raises UnsupportedMediaType, BodyTooLarge, BodyTimeout, CallerLeft."""
-    return await _in_time(_read_whole(request, limit_bytes, _check_type), timeout_s)
+    return await _in_time(request, _read_whole(request, limit_bytes, _check_type), timeout_s)
 
 
 async def read_any(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
     """The whole body, whatever it is said to be. Raises BodyTooLarge, BodyTimeout, CallerLeft."""
-    return await _in_time(_read_whole(request, limit_bytes), timeout_s)
+    return await _in_time(request, _read_whole(request, limit_bytes), timeout_s)
 
 
 def parse(body: bytes) -> Any:
@@ -91,7 +92,11 @@ def validate(
         raise refusal(f"the body breaks {broken} rule(s)", found) from None
 
 
-async def _in_time(reading: Coroutine[Any, Any, bytes], timeout_s: float) -> bytes:
+async def _in_time(
+    request: Request, reading: Coroutine[Any, Any, bytes], timeout_s: float
+) -> bytes:
+    if has_whole_body(request):
+        return await reading
     try:
         async with asyncio.timeout(timeout_s):
             return await reading

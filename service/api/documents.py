@@ -1,5 +1,7 @@
 """What every part of the HTTP interface says: a bundle's name, a problem, a status."""
 
+from dataclasses import dataclass
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -9,7 +11,8 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class BundleName(Document):
+@dataclass(frozen=True, slots=True)
+class BundleName:
     """The bundle that made a prediction."""
 
     version: str

@@ -11,7 +11,7 @@ from service.api.problems import problem, respond
 from service.api.visit import Visit
 from service.errors import Closing, ServiceError
 from service.ids import new_id
-from service.logs import Log, failure
+from service.logs import REQUEST, Log, failure
 from service.metrics import Metrics
 from service.readiness import Readiness
 
@@ -82,7 +82,7 @@ class Edge:
         self._metrics.request(endpoint, visit.outcome, seconds)
         quiet = endpoint in _PROBES and visit.status == HTTPStatus.OK
         (self._log.debug if quiet else self._log.info)(
-            "request",
+            REQUEST,
             request_id=visit.request_id,
             endpoint=endpoint,
             status=visit.status,

@@ -22,13 +22,18 @@ _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _MILLISECONDS = re.compile(rb"0*[1-9][0-9]{0,8}")
 _ID, _LIMIT, _RANK = (name.lower().encode() for name in (REQUEST_ID, TIMEOUT, PRIORITY))
 
+_KEY = "harbor.fields"
+
 Fields = Mapping[bytes, bytes]
 """A request's headers by name in lower case; of one that stands twice, the first."""
 
 
 def fields(scope: Scope) -> Fields:
     """The headers of an ASGI scope, which Starlette would look through for each name."""
-    return dict(reversed(scope["headers"]))
+    found: Fields | None = scope.get(_KEY)
+    if found is None:
+        scope[_KEY] = found = dict(reversed(scope["headers"]))
+    return found
 
 
 def request_id(found: Fields) -> str | None:

@@ -21,6 +21,8 @@ from service.api.schema import (
     FeedbackRequest,
     Problem,
     TicketRequest,
+    batch_json,
+    reply_json,
 )
 from service.api.seats import SeatRequest
 from service.contract.promises import SetMethod
@@ -89,8 +91,8 @@ class OpenApi:
             results = [BatchItem(reply=reply), BatchItem(problem=refused)]
             batch = BatchReply(request_id=own_id, bundle=reply.bundle, results=results)
             return {
-                "/route": reply.model_dump(mode="json"),
-                "/route/batch": batch.model_dump(mode="json", exclude_unset=True),
+                "/route": json.loads(reply_json(reply)),
+                "/route/batch": json.loads(batch_json(batch)),
                 "/bundle": summary(bundle).model_dump(mode="json"),
             }
 

@@ -152,7 +152,7 @@ def _post(
     path: str,
     endpoint: Handler,
     takes: type[BaseModel],
-    gives: type[BaseModel],
+    gives: type[Any],
     problems: tuple[int, ...],
     parameters: Sequence[dict[str, Any]] = COMMON_PARAMETERS,
 ) -> None:

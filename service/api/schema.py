@@ -1,8 +1,13 @@
-"""What the HTTP interface takes and gives: one class a document, public, and it only grows."""
+"""What the HTTP interface takes and gives: one class a document, public, and it only grows.
 
+What a ticket's reply is made of are plain dataclasses: the service made their values itself, and
+checking them again took longer than deciding.
+"""
+
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from service.api.documents import BundleName, Document, Fault, Problem, Status
 from service.api.feedback_documents import (
@@ -20,6 +25,7 @@ from service.rules import Promised
 from service.shadow.documents import ShadowTask
 
 __all__ = [
+    "REPLY",
     "Alternative",
     "BatchItem",
     "BatchReply",
@@ -46,6 +52,8 @@ __all__ = [
     "TicketRequest",
     "Timings",
     "VariantSummary",
+    "batch_json",
+    "reply_json",
 ]
 
 Decision = Literal["auto", "suggest", "human"]
@@ -70,14 +78,16 @@ class BatchRequest(Document):
     tickets: Annotated[list[Any], Field(min_length=1)]
 
 
-class Alternative(Document):
+@dataclass(slots=True)
+class Alternative:
     """A label that was not chosen, and its calibrated probability."""
 
     label: str
     confidence: Confidence
 
 
-class PredictionSet(Document):
+@dataclass(slots=True)
+class PredictionSet:
     """Labels of which one is the final one on a share `coverage` of the tickets like those that
     it was calibrated on (split conformal prediction), the most probable first.
 
@@ -91,7 +101,8 @@ class PredictionSet(Document):
     labels: list[str]
 
 
-class Prediction(Document):
+@dataclass(slots=True)
+class Prediction:
     """The answer to one task.
 
     decision: `auto` from `threshold` on, unless a policy says that the label is expected to cost
@@ -112,7 +123,8 @@ class Prediction(Document):
     set: PredictionSet | None = None
 
 
-class ScopeReply(Document):
+@dataclass(slots=True)
+class ScopeReply:
     """Whether the ticket is like those that the bundle was trained on.
 
     score: the larger the stranger; inside: it is at most `threshold`. Outside, every decision is
@@ -124,7 +136,8 @@ class ScopeReply(Document):
     inside: bool
 
 
-class Timings(Document):
+@dataclass(slots=True)
+class Timings:
     """Milliseconds: encoding the text, waiting, running the batch, and from arrival to reply."""
 
     tokenize: float
@@ -133,7 +146,8 @@ class Timings(Document):
     total: float
 
 
-class Reply(Document):
+@dataclass(slots=True, kw_only=True)
+class Reply:
     """The routing of one ticket.
 
     scope: null where the bundle cannot tell. needs_human: some primary task's decision is `human`,
@@ -158,6 +172,7 @@ class Reply(Document):
 class BatchItem(Document):
     """One ticket's outcome: exactly one of the two."""
 
+    # A model, which remembers which of the two was set: only that one is sent.
     reply: Reply | None = None
     problem: Problem | None = None
 
@@ -168,6 +183,22 @@ class BatchReply(Document):
     request_id: str
     bundle: BundleName
     results: list[BatchItem]
+
+
+REPLY = TypeAdapter(Reply)
+"""Reads a reply that comes in, and checks it."""
+
+_reply_json = REPLY.serializer.to_json
+
+
+def reply_json(reply: Reply) -> bytes:
+    """A reply as JSON. It is not checked."""
+    return _reply_json(reply)
+
+
+def batch_json(reply: BatchReply) -> bytes:
+    """The reply to a batch as JSON: what a problem or a legacy's late answer lacks is left out."""
+    return reply.__pydantic_serializer__.to_json(reply, exclude_unset=True)
 
 
 class VariantSummary(Document):

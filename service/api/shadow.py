@@ -39,7 +39,7 @@ class ShadowDesk:
         await self._core.ledger.flush()
         with_text = is_admin(request.headers, self._core.settings)
         work = self._core.reporting.document(legacy, form, with_text=with_text)
-        body = await while_connected(request.receive, work)
+        body = await while_connected(request, work)
         return Response(body, media_type=HTML if form == "html" else JSON)
 
     async def promote(self, request: Request) -> Response:

@@ -16,9 +16,10 @@ from service.api.schema import (
     BatchItem,
     BatchReply,
     BatchRequest,
-    BundleName,
     Reply,
     TicketRequest,
+    batch_json,
+    reply_json,
 )
 from service.api.visit import Visit, visit
 from service.bundle import Bundle
@@ -51,8 +52,8 @@ class Tickets:
             seen.bundle = bundle.manifest.version
             self._check_room(bundle, seen)
             work = self._counted(parse(body), "", bundle, terms, seen)
-            reply = await while_connected(request.receive, work)
-        return reply.model_dump_json().encode()
+            reply = await while_connected(request, work)
+        return reply_json(reply)
 
     async def route_batch(self, request: Request) -> Response:
         """Routes many tickets."""
@@ -69,10 +70,9 @@ class Tickets:
         with self._process.bundles.lease() as bundle:
             seen.bundle = bundle.manifest.version
             work = self._items(tickets, bundle, terms, seen)
-            results = await while_connected(request.receive, work)
-        name = BundleName(version=bundle.manifest.version, digest=bundle.digest)
-        reply = BatchReply(request_id=seen.request_id, bundle=name, results=results)
-        return reply.model_dump_json(exclude_unset=True).encode()
+            results = await while_connected(request, work)
+        reply = BatchReply(request_id=seen.request_id, bundle=bundle.name, results=results)
+        return batch_json(reply)
 
     async def _items(
         self, tickets: list[Any], bundle: Bundle, terms: Terms, seen: Visit
@@ -133,7 +133,8 @@ class Tickets:
         asked = recorder.asked(decision, ticket)
         wait_s = terms.deadline - time.monotonic() if terms.waits_for_shadow else None
         standing = await self._process.witness.see(decision, asked, wait_s)
-        return reply if standing is None else reply.model_copy(update={"shadow": standing})
+        reply.shadow = standing
+        return reply
 
     def _check_room(self, bundle: Bundle, seen: Visit) -> None:
         limit = self._process.settings.max_queue

@@ -28,7 +28,9 @@ def clean(text: str) -> str:
     """Text that every tokenizer can encode: NUL becomes a space, a lone surrogate becomes
     U+FFFD.
     """
-    return _SURROGATES.sub("\ufffd", text).replace("\x00", " ")
+    # Python knows whether a text is ASCII; of the others every character must be looked at.
+    whole = text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+    return whole.replace("\x00", " ")
 
 
 def render(subject: str, body: str) -> str:

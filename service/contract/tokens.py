@@ -116,6 +116,9 @@ def pad(
     """Token ids and attention mask, both (B, L) int64; L is the longest ticket's length unless
     `length` is given.
     """
+    if len(tickets) == 1 and length in (None, len(tickets[0])):
+        ids_BL = tickets[0].ids[np.newaxis]
+        return ids_BL, np.ones_like(ids_BL)
     width = length or max(len(ticket) for ticket in tickets)
     ids_BL = np.full((len(tickets), width), pad_id, dtype=np.int64)
     mask_BL = np.zeros((len(tickets), width), dtype=np.int64)

@@ -24,7 +24,7 @@ or a larger one would have been worth less a second.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What the model says to one ticket: for each task probabilities of shape (C,), in label order.
 
@@ -44,7 +44,7 @@ class Answer:
     degraded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DeviceReport:
     """Where an engine computes now, and what has just happened to its devices.
 
@@ -59,7 +59,7 @@ class DeviceReport:
     recoveries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BatchReport:
     """What happened to one batch, or to tickets that left the queue without one.
 

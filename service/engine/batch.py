@@ -7,7 +7,7 @@ from service.engine.answer import Released
 from service.engine.waiting import Entry, Payload
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Batch(Generic[Payload]):
     """Either list may be empty.
 

@@ -59,7 +59,7 @@ class Batcher(Generic[Payload]):
         self._workers = workers
         self._in_flight = in_flight
         self._clock = clock
-        self._line: WaitingLine[Payload] = WaitingLine(limits.max_queue)
+        self._line: WaitingLine[Payload] = WaitingLine()
         self._move(limits, cost)
         self._at_home = True
         self._running: set[Batch[Payload]] = set()
@@ -74,9 +74,17 @@ class Batcher(Generic[Payload]):
         return len(self._line)
 
     def add(
-        self, tokens: Tokens, deadline: float, weight: float, payload: Payload
+        self,
+        tokens: Tokens,
+        deadline: float,
+        weight: float,
+        payload: Payload,
+        now: float | None = None,
     ) -> Entry[Payload]:
-        """Queues a ticket. Raises Overloaded where the queue is full, Closing after `close`."""
+        """Queues a ticket. now: when it came, as by default this moment.
+
+        Raises Overloaded where the queue is full, Closing after `close`.
+        """
         with self._lock:
             if self.closed:
                 raise Closing("the engine is closing and takes no more tickets")
@@ -84,7 +92,8 @@ class Batcher(Generic[Payload]):
                 raise Overloaded(
                     f"{self.limits.max_queue} tickets wait already", retry_after_s=self._wait_s()
                 )
-            now, alone_s = self._clock(), self._cost.seconds(1, len(tokens))
+            now = self._clock() if now is None else now
+            alone_s = self._cost.seconds(1, len(tokens))
             due = due_s(now, alone_s, deadline, weight)
             entry = Entry(tokens, deadline, weight, now, payload, due, alone_s)
             self._line.add(entry)

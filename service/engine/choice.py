@@ -3,7 +3,9 @@
 Shapes: N waiting tickets in order of length, S batch sizes that are tried.
 """
 
+import math
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Generic
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from service.engine.answer import Released
 from service.engine.cost import CostModel
 from service.engine.layout import Layout
-from service.engine.waiting import Payload, WaitingLine
+from service.engine.waiting import Entry, Payload, WaitingLine
 
 SLACK = 2.0
 """A ticket is due after so many times what it takes alone: a short one may overtake a long one, but
@@ -28,6 +30,9 @@ URGENCY_S = 0.05
 Simulated on a GPU with 512 clients, 0.03 costs a quarter of the throughput that 0.1 reaches, and
 0.1 lengthens the p99 of latency by a quarter. A CPU hardly notices.
 """
+
+FEW = 12
+"""Up to so many waiting tickets are looked through one by one, which then is faster."""
 
 BULK_S = 1.0
 """A ticket of weight 0 yields to those of weight 1 that come up to so much later."""
@@ -77,18 +82,45 @@ class Chooser(Generic[Payload]):
         self._limits = limits
         self._cost = cost
         self._sizes_S = sizes(limits.max_batch)
+        self._sizes: list[int] = self._sizes_S.tolist()
 
     def choose(self, line: WaitingLine[Payload], now: float, share: int) -> Choice:
         """The best batch of a line that is not empty. share: tickets that it may hold at most."""
         if len(line) == 1:
             return Choice(range(1), line.shortest.alone_s, "emptied")
+        if len(line) <= FEW:
+            return self._of_few(line, now, share)
         lengths_N = line.lengths
         counts_NS = self._counts(lengths_N, share)
         predicted_NS = self._cost.predict_s(counts_NS, lengths_N[:, None])
         scores_NS = _sums(values(line, now), counts_NS) / predicted_NS
         last, size = divmod(int(scores_NS.argmax()), scores_NS.shape[1])
         count, predicted_s = int(counts_NS[last, size]), float(predicted_NS[last, size])
-        released = self._released(count, int(lengths_N[last]), len(line))
+        return self._choice(line, last, count, predicted_s)
+
+    def _of_few(self, line: WaitingLine[Payload], now: float, share: int) -> Choice:
+        """The same choice without arrays, whose thirty calls outweigh the sums that they save."""
+        sums = [0.0, *accumulate(_value(line, entry, now) for entry in line)]
+        best = -1.0, 0, 0, 0.0
+        for last, entry in enumerate(line):
+            length, total = len(entry.tokens), sums[last + 1]
+            most = min(max(self._limits.budget_tokens // length, 1), share, last + 1)
+            fixed, linear, square = self._cost.by_count(length)
+            for size in self._sizes:
+                count = size if size < most else most
+                predicted_s = fixed + count * (linear + count * square)
+                score = (total - sums[last + 1 - count]) / predicted_s
+                if score > best[0]:
+                    best = score, last, count, predicted_s
+                if count == most:
+                    break
+        return self._choice(line, *best[1:])
+
+    def _choice(
+        self, line: WaitingLine[Payload], last: int, count: int, predicted_s: float
+    ) -> Choice:
+        length = len(line.at(last).tokens)
+        released = self._released(count, length, len(line))
         return Choice(range(last + 1 - count, last + 1), predicted_s, released)
 
     def _counts(self, lengths_N: NDArray[np.float64], share: int) -> NDArray[np.int64]:
@@ -122,6 +154,12 @@ def values(line: WaitingLine[Payload], now: float) -> NDArray[np.float64]:
     if line.next_forlorn_s < now:
         values_N = np.where(line.deadlines - line.alone < now, _FORLORN * values_N, values_N)
     return values_N
+
+
+def _value(line: WaitingLine[Payload], entry: Entry[Payload], now: float) -> float:
+    """As `values`, of one ticket; the scale differs, which no comparison notices."""
+    worth = entry.alone_s * math.exp((line.shortest.due - entry.due) / URGENCY_S)
+    return _FORLORN * worth if entry.deadline - entry.alone_s < now else worth
 
 
 def _sums(values_N: NDArray[np.float64], counts_NS: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -64,10 +64,14 @@ class CostModel:
 
     def seconds(self, batch: int, length: float) -> float:
         """As `predict_s`, of one shape; without arrays, in a tenth of the time."""
+        fixed, linear, square = self.by_count(length)
+        return fixed + batch * (linear + batch * square)
+
+    def by_count(self, length: float) -> tuple[float, float, float]:
+        """(c, b, a): n tickets padded to `length` tokens take c + b n + a n^2 seconds."""
         fixed, token, pair, square = self._plain_F
         span = length / _UNIT_TOKENS
-        tokens = batch * span
-        return max(fixed + tokens * (token + pair * span + square * tokens), _LEAST_S)
+        return max(fixed, _LEAST_S), span * (token + pair * span), square * span * span
 
     def predict_s(self, batch: Numbers, length: Numbers) -> Array:
         """Seconds of batches of `batch` tickets padded to `length` tokens, or without padding of

@@ -168,7 +168,7 @@ class Engine:
             joined.payload.asked[waiter] = now
             return joined.payload
         # Its callers know it before it is queued: a worker may take it at once.
-        entry = self._queue.add(tokens, deadline, weight, Callers(key, {waiter: now}))
+        entry = self._queue.add(tokens, deadline, weight, Callers(key, {waiter: now}), now)
         self._twins.begin(entry)
         return entry.payload
 

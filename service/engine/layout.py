@@ -17,7 +17,7 @@ Layout = Literal["padded", "ragged"]
 Int32Array = NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Padded:
     """Tickets side by side, each as wide as the longest; the mask is 1 where there is a token."""
 
@@ -42,7 +42,7 @@ class Padded:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Flat:
     """Tickets end to end, without padding: ticket b has the tokens from `ends_E[b]` to before
     `ends_E[b + 1]`; each one's positions count from 0.

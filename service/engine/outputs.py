@@ -19,7 +19,7 @@ _FEW = 32
 """Up to so many numbers, such as one ticket's, Python looks through faster than numpy does."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outputs:
     """For each task the calibrated probabilities (B, C), float32.
 

@@ -2,8 +2,11 @@
 
 import ctypes
 import logging
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -14,6 +17,9 @@ from service.engine.session import Session
 from service.errors import ProviderMissing
 
 DRIVER = "libcuda.so.1"
+
+COPIES_BYTES = 2**30
+"""Of a graph's file, held as copies of it at most; where one exceeds this there is one."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +41,8 @@ class Opener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Sessions on one provider: on CUDA one a device, on the CPU as many as were asked for.
+    """Sessions on one provider: on CUDA one a device, on the CPU as many as were asked for, of
+    which some may be the same.
 
     degraded: `auto` found an NVIDIA driver and still had to fall back to the CPU; `reason` says
     why.
@@ -69,11 +76,11 @@ def open_sessions(
 ) -> Opened:
     """Opens a graph on CUDA or the CPU.
 
-    sessions: batches that run side by side on the CPU, all on one graph. threads: that one batch
-    may use there. cudas: how it is opened on each GPU. `auto` takes CUDA where the host has a
-    driver, and falls back to the CPU with a warning where CUDA does not start on every one of
-    them. A host without a driver simply serves on the CPU. Raises ProviderMissing where `cuda` is
-    not to be had, InferenceFailed where the graph does not load.
+    sessions: batches that run side by side on the CPU. threads: that one batch may use there.
+    cudas: how it is opened on each GPU. `auto` takes CUDA where the host has a driver, and falls
+    back to the CPU with a warning where CUDA does not start on every one of them. A host without a
+    driver simply serves on the CPU. Raises ProviderMissing where `cuda` is not to be had,
+    InferenceFailed where the graph does not load.
     """
     reason: str | None = None
     present = wanted != "cpu" and driver()
@@ -88,8 +95,29 @@ def open_sessions(
                 raise
             reason = str(error)
             logger.warning("serving on the CPU, although this host has an NVIDIA driver: %s", error)
-    session = opener(graph, tasks, "cpu", threads)
+    copies = _side_by_side(
+        lambda: opener(graph, tasks, "cpu", threads), _affordable(graph, sessions)
+    )
     degraded = reason is not None
     if wanted == "auto" and not degraded:
         reason = "this host has no NVIDIA driver"
-    return Opened((session,) * sessions, "cpu", degraded=degraded, reason=reason)
+    each = tuple(islice(cycle(copies), sessions))
+    return Opened(each, "cpu", degraded=degraded, reason=reason)
+
+
+def _affordable(graph: Path, sessions: int) -> int:
+    """How many copies of the graph to hold for so many batches side by side, at least one.
+
+    Batches on one session take their memory from one arena, so that what one core has just written
+    is given to another: for seconds at a time each call then took an eighth longer.
+    """
+    size = graph.stat().st_size if graph.is_file() else 0
+    return max(1, min(sessions, COPIES_BYTES // max(1, size)))
+
+
+def _side_by_side(opener: Callable[[], Session], count: int) -> list[Session]:
+    """So many sessions, opened on all cores. Raises as the opener does."""
+    if count == 1:
+        return [opener()]
+    with ThreadPoolExecutor(min(count, os.cpu_count() or 1)) as pool:
+        return [opening.result() for opening in [pool.submit(opener) for _ in range(count)]]

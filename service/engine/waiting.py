@@ -1,6 +1,7 @@
-"""Tickets that wait come in; they lie sorted by length, as arrays that are scored at once."""
+"""Tickets that wait come in; they lie sorted by length, and are scored as arrays."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -30,17 +31,15 @@ class Entry(Generic[Payload]):
 
 
 class WaitingLine(Generic[Payload]):
-    """At most `capacity` entries in order of length; equal lengths in order of arrival.
+    """Entries in order of length; equal lengths in order of arrival.
 
-    Inserting and removing shift a few kilobytes; nothing is built anew when a batch is chosen.
     tokens: of all entries. alone_s: the sum of theirs.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self) -> None:
         self._entries: list[Entry[Payload]] = []
-        # Beside the column: numpy's search lets go of the interpreter, and waits to get it back.
+        # Lists, not arrays: most queues are short, and a change is a tenth as dear.
         self._lengths: list[int] = []
-        self._columns = np.zeros((4, capacity))
         self._earliest = self._latest = np.inf
         self.tokens = 0
         self.alone_s = 0.0
@@ -48,25 +47,32 @@ class WaitingLine(Generic[Payload]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __iter__(self) -> Iterator[Entry[Payload]]:
+        return iter(self._entries)
+
+    def at(self, position: int) -> Entry[Payload]:
+        """The entry at a position, from 0."""
+        return self._entries[position]
+
     @property
     def lengths(self) -> NDArray[np.float64]:
         """Tokens of each entry, ascending."""
-        return self._column(0)
+        return np.array(self._lengths, dtype=np.float64)
 
     @property
     def dues(self) -> NDArray[np.float64]:
         """When each entry ought to be answered, in seconds."""
-        return self._column(1)
+        return np.array([entry.due for entry in self._entries])
 
     @property
     def alone(self) -> NDArray[np.float64]:
         """What each entry takes on its own, in seconds."""
-        return self._column(2)
+        return np.array([entry.alone_s for entry in self._entries])
 
     @property
     def deadlines(self) -> NDArray[np.float64]:
         """Each entry's deadline, in seconds."""
-        return self._column(3)
+        return np.array([entry.deadline for entry in self._entries])
 
     @property
     def next_forlorn_s(self) -> float:
@@ -80,15 +86,12 @@ class WaitingLine(Generic[Payload]):
 
     def add(self, entry: Entry[Payload]) -> None:
         """Inserts behind the entries that are as long or shorter."""
-        size, length = len(self), len(entry.tokens)
+        length = len(entry.tokens)
         at = bisect_right(self._lengths, length)
-        self._columns[:, at + 1 : size + 1] = self._columns[:, at:size]
-        latest = entry.deadline - entry.alone_s
-        self._columns[:, at] = (length, entry.due, entry.alone_s, entry.deadline)
         self._entries.insert(at, entry)
         self._lengths.insert(at, length)
         self._earliest = min(self._earliest, entry.deadline)
-        self._latest = min(self._latest, latest)
+        self._latest = min(self._latest, entry.deadline - entry.alone_s)
         self.tokens += length
         self.alone_s += entry.alone_s
 
@@ -105,8 +108,7 @@ class WaitingLine(Generic[Payload]):
 
     def take(self, start: int, stop: int) -> list[Entry[Payload]]:
         """Takes the entries from position `start` to before `stop` out."""
-        size, taken = len(self), self._entries[start:stop]
-        self._columns[:, start : size - (stop - start)] = self._columns[:, stop:size]
+        taken = self._entries[start:stop]
         del self._entries[start:stop], self._lengths[start:stop]
         if not self._entries:
             self.tokens, self.alone_s = 0, 0.0
@@ -136,7 +138,3 @@ class WaitingLine(Generic[Payload]):
             self._earliest = float(self.deadlines.min())
             self._latest = float((self.deadlines - self.alone).min())
         return expired
-
-    def _column(self, number: int) -> NDArray[np.float64]:
-        column_N: NDArray[np.float64] = self._columns[number, : len(self._entries)]
-        return column_N

@@ -34,7 +34,7 @@ def _never() -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What the callers of each ticket of one batch get, and the report of it.
 
@@ -48,7 +48,7 @@ class Outcome:
     home: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ran:
     """What one call gave: a result a ticket, in `seconds`, computed on so many tokens. home: see
     `Outcome`.

@@ -62,7 +62,7 @@ class Proxy:
         body = await read_any(request, settings.max_body_bytes, settings.timeout_s)
         asked = _asked(request.scope, body)
         try:
-            return await while_connected(request.receive, self._kept(asked))
+            return await while_connected(request, self._kept(asked))
         except CallerLeft:
             return None
 

@@ -15,8 +15,9 @@ class KeptFields:
 
     def of(self, metadata: Mapping[str, Any] | None) -> dict[str, str]:
         """Those that are there and scalars, as text of at most 64 characters."""
-        given = metadata or {}
-        kept = {name: given.get(name) for name in self._names}
+        if not metadata or not self._names:
+            return {}
+        kept = {name: metadata.get(name) for name in self._names}
         return {
             name: _as_text(value)
             for name, value in kept.items()

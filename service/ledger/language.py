@@ -14,8 +14,10 @@ def declared(metadata: Mapping[str, Any] | None) -> str | None:
 
     None where no field holds two or three letters (RFC 5646, primary language subtag).
     """
+    if not metadata:
+        return None
     for field in _FIELDS:
-        value = (metadata or {}).get(field)
+        value = metadata.get(field)
         if isinstance(value, str):
             subtag = value.strip().replace("_", "-").partition("-")[0].lower()
             if 2 <= len(subtag) <= 3 and subtag.isascii() and subtag.isalpha():

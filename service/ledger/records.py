@@ -17,7 +17,7 @@ Role = Literal["incumbent", "challenger"]
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Told:
     """What the bundle that answered said about one task.
 
@@ -37,7 +37,7 @@ class Told:
         return self.likeliest or (self.label, self.confidence)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     """One routed ticket.
 

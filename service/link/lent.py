@@ -1,7 +1,6 @@
 """A seat comes in; a bundle whose tickets the core computes goes out, and who holds it."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -46,15 +45,15 @@ class Lent:
         self._leases = 0
         self._retired = False
 
-    @contextlib.contextmanager
-    def lease(self) -> Iterator[Bundle]:
-        """The bundle, not given back before the lease ends."""
+    def __enter__(self) -> Bundle:
+        """A ticket begins, one of many at a time: the bundle is not given back before it ends."""
         self._leases += 1
-        try:
-            yield self.bundle
-        finally:
-            self._leases -= 1
-            self._end()
+        return self.bundle
+
+    def __exit__(self, *_: object) -> None:
+        """A ticket has its reply."""
+        self._leases -= 1
+        self._end()
 
     def retire(self) -> None:
         """Another one answers from now on."""

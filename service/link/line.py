@@ -1,9 +1,9 @@
 """A front's tickets come in; the core's answers go out, over a connection that is made anew."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -81,14 +81,11 @@ class Line:
         """Whether a ticket that was asked about is not answered yet."""
         return self._questions > 0
 
-    @contextlib.contextmanager
-    def lease(self) -> Iterator[Bundle]:
+    def lease(self) -> AbstractContextManager[Bundle]:
         """The bundle that answers, open until the lease ends. Raises NotReady."""
-        lent = self._seat
-        if lent is None:
+        if self._seat is None:
             raise NotReady(GONE)
-        with lent.lease() as bundle:
-            yield bundle
+        return self._seat
 
     async def ask(
         self,

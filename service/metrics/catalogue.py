@@ -10,89 +10,11 @@ from service.metrics.device_entries import DEVICE
 from service.metrics.entry import Entry
 from service.metrics.ledger_entries import LEDGER
 from service.metrics.shadow_entries import SHADOW
+from service.metrics.tallies import Spreads, Totals
+from service.metrics.ticket_entries import TICKETS
 
 CATALOGUE = (
-    Entry(
-        "harbor_requests_total",
-        "counter",
-        ("endpoint", "outcome"),
-        "HTTP requests by outcome: `ok` or the problem's code",
-    ),
-    Entry(
-        "harbor_request_seconds",
-        "histogram",
-        ("endpoint",),
-        "From a request's arrival to its reply, in seconds",
-    ),
-    Entry(
-        "harbor_tickets_total",
-        "counter",
-        ("outcome",),
-        "Tickets by outcome, each ticket of a batch request counted",
-    ),
-    Entry(
-        "harbor_stage_seconds",
-        "histogram",
-        ("stage",),
-        "Seconds of each routed ticket by stage: tokenize, queue, infer, total",
-    ),
-    Entry("harbor_truncated_total", "counter", (), "Tickets whose text exceeded the token limit"),
-    Entry("harbor_batch_tickets", "histogram", (), "Tickets in a batch"),
-    Entry("harbor_batch_tokens", "histogram", (), "Tokens in a batch, padding included"),
-    Entry("harbor_tokens_real_total", "counter", (), "Tokens that were run, without padding"),
-    Entry(
-        "harbor_tokens_padded_total",
-        "counter",
-        (),
-        "Tokens that were run, with padding; real over padded is the efficiency",
-    ),
-    Entry("harbor_infer_seconds_total", "counter", (), "Seconds that batches took"),
-    Entry(
-        "harbor_infer_predicted_seconds_total",
-        "counter",
-        (),
-        "Seconds that the cost model expected them to take",
-    ),
-    Entry(
-        "harbor_infer_error_ratio",
-        "histogram",
-        (),
-        "Seconds that a batch took, over what the cost model expected",
-    ),
-    Entry(
-        "harbor_batches_total",
-        "counter",
-        ("released",),
-        "Batches by why they went: emptied (all that waited), full (at a limit), best (a larger "
-        "one would have been worth less a second)",
-    ),
-    Entry("harbor_wide_batches_total", "counter", (), "Batches that ran on every core"),
-    Entry(
-        "harbor_tickets_shared_total",
-        "counter",
-        (),
-        "Tickets that got the answer of an equal one that was under way already",
-    ),
-    Entry("harbor_queue_depth", "gauge", (), "Tickets that wait now"),
-    Entry(
-        "harbor_tickets_dropped_total",
-        "counter",
-        ("reason",),
-        "Accepted tickets without an answer: expired, abandoned (the caller left), failed",
-    ),
-    Entry(
-        "harbor_predictions_total",
-        "counter",
-        ("task", "label", "decision"),
-        "Predictions; series of labels that a new bundle lacks are removed",
-    ),
-    Entry("harbor_confidence", "histogram", ("task",), "Confidence of the predicted label"),
-    Entry(
-        "harbor_out_of_scope_total",
-        "counter",
-        (),
-        "Tickets unlike those that the bundle was trained on; a human decides them",
-    ),
+    *TICKETS,
     Entry(
         "harbor_reliability_expected",
         "gauge",
@@ -173,14 +95,32 @@ _BUCKETS = {
 
 
 class Registered:
-    """The catalogue's metrics in one registry."""
+    """The catalogue's metrics in one registry.
+
+    `TICKETS`' counters and histograms are the tallies of `totals` and `spreads`, for the event
+    loop's thread alone. All others are prometheus_client's own, which any thread may count.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._metrics = {entry.name: _create(entry, registry) for entry in CATALOGUE}
-        # Looking one up by its labels costs ten times what counting does; a ticket takes dozens.
+        self._tallies: dict[str, Totals | Spreads] = {}
+        self._metrics: dict[str, MetricWrapperBase] = {}
+        for entry in CATALOGUE:
+            if entry in TICKETS and entry.type != "gauge":
+                self._tallies[entry.name] = _tally(entry, registry)
+            else:
+                self._metrics[entry.name] = _create(entry, registry)
+        # Looking one up by its labels costs ten times what counting does.
         self._labelled: dict[tuple[str, ...], MetricWrapperBase] = {
             (name,): metric for name, metric in self._metrics.items()
         }
+
+    def totals(self, name: str) -> Totals:
+        """The tallied counter of this name."""
+        return self._tallies[name]  # type: ignore[return-value]
+
+    def spreads(self, name: str) -> Spreads:
+        """The tallied histogram of this name."""
+        return self._tallies[name]  # type: ignore[return-value]
 
     def counter(self, name: str, *labels: str) -> Counter:
         """The counter of this name; given labels' values, the one that counts them."""
@@ -194,16 +134,18 @@ class Registered:
         """The histogram of this name; given labels' values, the one that counts them."""
         return self._of((name, *labels))  # type: ignore[return-value]
 
-    def remove(self, name: str, *labels: str) -> None:
-        """Forgets what was counted under these labels' values."""
-        self._labelled.pop((name, *labels), None)
-        self._metrics[name].remove(*labels)
-
     def _of(self, name: tuple[str, ...]) -> MetricWrapperBase:
         found = self._labelled.get(name)
         if found is None:
             found = self._labelled[name] = self._metrics[name[0]].labels(*name[1:])
         return found
+
+
+def _tally(entry: Entry, registry: CollectorRegistry) -> Totals | Spreads:
+    counter = entry.type == "counter"
+    tally = Totals(entry) if counter else Spreads(entry, _BUCKETS[entry.name])
+    registry.register(tally)
+    return tally
 
 
 def _create(entry: Entry, registry: CollectorRegistry) -> MetricWrapperBase:

@@ -8,16 +8,17 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from service.api.schema import Prediction, Timings
 from service.contract.tasks import Task
 from service.engine.answer import BatchReport, DeviceReport
+from service.metrics.batches import BatchMetrics
 from service.metrics.catalogue import Registered
 from service.metrics.fronts import Counts, Fronts, counts_of
 from service.metrics.ledger import LedgerMetrics
 from service.metrics.reliability import ReliabilityMetrics
 from service.metrics.shadow import ShadowMetrics
+from service.metrics.tallies import counted
 
 Told = tuple[str, str, str]
 """Task, label, decision."""
 
-Count = Callable[[], None]
 Observe = Callable[[float], None]
 
 _STAGES = ("tokenize", "queue", "infer", "total")
@@ -37,7 +38,11 @@ class Serving:
 
 
 class Metrics:
-    """Every metric of one process, in its own registry."""
+    """Every metric of one process, in its own registry.
+
+    Its own methods are for the event loop's thread alone: they count without a lock. What `shadow`,
+    `ledger` and `reliability` count takes one.
+    """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
@@ -48,7 +53,10 @@ class Metrics:
         self.reliability = ReliabilityMetrics(self._all)
         self.fronts = Fronts()
         self._before_reading: list[Callable[[], Awaitable[None]]] = []
-        self._told: dict[Told, tuple[Count, Observe]] = {}
+        self._batches = BatchMetrics(self._all)
+        self._tickets = self._all.totals("harbor_tickets_total")
+        self._requests: dict[tuple[str, str], Observe] = {}
+        self._told: dict[Told, Observe] = {}
         self._stages: list[Observe] = []
 
     def watch_queue(self, depth: Callable[[], float]) -> None:
@@ -57,12 +65,12 @@ class Metrics:
 
     def request(self, endpoint: str, outcome: str, seconds: float) -> None:
         """One HTTP request was answered, or its caller left."""
-        self._all.counter("harbor_requests_total", endpoint, outcome).inc()
-        self._all.histogram("harbor_request_seconds", endpoint).observe(seconds)
+        key = endpoint, outcome
+        (self._requests.get(key) or self._begin_requests(key))(seconds)
 
     def ticket(self, outcome: str) -> None:
         """One ticket got a reply (`ok`) or a problem (its code), or its caller left."""
-        self._all.counter("harbor_tickets_total", outcome).inc()
+        self._tickets.labels(outcome).value += 1
 
     def routed(
         self,
@@ -73,44 +81,25 @@ class Metrics:
         inside: bool = True,
     ) -> None:
         """What one routed ticket was told. inside: it is in scope."""
+        told = self._told
         for task, prediction in predictions.items():
-            key = (task, prediction.label, prediction.decision)
-            count, observe = self._told.get(key) or self._begin(key)
-            count()
-            observe(prediction.confidence)
-        spans = (timings_ms.tokenize, timings_ms.queue, timings_ms.infer, timings_ms.total)
-        for observe, span_ms in zip(self._stages or self._begin_stages(), spans, strict=True):
-            observe(span_ms / 1000)
+            key = task, prediction.label, prediction.decision
+            (told.get(key) or self._begin(key))(prediction.confidence)
+        tokenize, queue, infer, total = self._stages or self._begin_stages()
+        tokenize(timings_ms.tokenize / 1000)
+        queue(timings_ms.queue / 1000)
+        infer(timings_ms.infer / 1000)
+        total(timings_ms.total / 1000)
         if truncated:
-            self._all.counter("harbor_truncated_total").inc()
+            self._all.totals("harbor_truncated_total").labels().inc()
         if not inside:
-            self._all.counter("harbor_out_of_scope_total").inc()
+            self._all.totals("harbor_out_of_scope_total").labels().inc()
 
     def batch(self, report: BatchReport) -> None:
         """One batch ran, or tickets left the queue without being run."""
-        for reason in ("expired", "abandoned", "failed"):
-            if count := getattr(report, reason):
-                self._all.counter("harbor_tickets_dropped_total", reason).inc(count)
-        if report.shared:
-            self._all.counter("harbor_tickets_shared_total").inc(report.shared)
+        self._batches.count(report)
         if report.device is not None:
             self._device(report.device)
-        if not report.tickets:
-            return
-        if report.released is not None:
-            self._all.counter("harbor_batches_total", report.released).inc()
-        if report.wide:
-            self._all.counter("harbor_wide_batches_total").inc()
-        if report.predicted_s and not report.wide:
-            self._all.histogram("harbor_infer_error_ratio").observe(
-                report.infer_s / report.predicted_s
-            )
-        self._all.histogram("harbor_batch_tickets").observe(report.tickets)
-        self._all.histogram("harbor_batch_tokens").observe(report.padded_tokens)
-        self._all.counter("harbor_tokens_real_total").inc(report.real_tokens)
-        self._all.counter("harbor_tokens_padded_total").inc(report.padded_tokens)
-        self._all.counter("harbor_infer_seconds_total").inc(report.infer_s)
-        self._all.counter("harbor_infer_predicted_seconds_total").inc(report.predicted_s)
 
     def serving(self, serving: Serving) -> None:
         """This bundle serves from now on."""
@@ -154,14 +143,21 @@ class Metrics:
         """What this process has counted, for the one that adds all up."""
         return counts_of(self.registry)
 
-    def _begin(self, key: Told) -> tuple[Count, Observe]:
+    def _begin(self, key: Told) -> Observe:
         """What counts one answer; found anew for every ticket it would cost as much again."""
-        count = self._all.counter("harbor_predictions_total", *key).inc
-        self._told[key] = count, self._all.histogram("harbor_confidence", key[0]).observe
+        total = self._all.totals("harbor_predictions_total").labels(*key)
+        self._told[key] = counted(total, self._all.spreads("harbor_confidence").labels(key[0]))
         return self._told[key]
 
+    def _begin_requests(self, key: tuple[str, str]) -> Observe:
+        total = self._all.totals("harbor_requests_total").labels(*key)
+        spread = self._all.spreads("harbor_request_seconds").labels(key[0])
+        self._requests[key] = counted(total, spread)
+        return self._requests[key]
+
     def _begin_stages(self) -> list[Observe]:
-        self._stages = [self._all.histogram("harbor_stage_seconds", one).observe for one in _STAGES]
+        stages = self._all.spreads("harbor_stage_seconds")
+        self._stages = [stages.labels(stage).observe for stage in _STAGES]
         return self._stages
 
     def _device(self, report: DeviceReport) -> None:
@@ -183,6 +179,6 @@ class Metrics:
         gone = [key for key in self._told if key[:2] not in known]
         for key in gone:
             del self._told[key]
-            self._all.remove("harbor_predictions_total", *key)
+            self._all.totals("harbor_predictions_total").remove(*key)
         for task in {key[0] for key in gone} - names:
-            self._all.remove("harbor_confidence", task)
+            self._all.spreads("harbor_confidence").remove(task)

@@ -1,5 +1,6 @@
 """What replies and `GET /shadow` say about the legacies that run in shadow; public, only grows."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +16,8 @@ class _Document(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Disagreement(_Document):
+@dataclass(slots=True)
+class Disagreement:
     """How often two models' labels differ, over a window of their latest compared answers.
 
     rate: null before the first answer. n: answers in the window. low, high: the 95 % Wilson
@@ -45,14 +47,15 @@ class LegacyAnswer(_Document):
     reason: str | None = None
 
 
-class ShadowTask(_Document):
+@dataclass(slots=True)
+class ShadowTask:
     """One legacy beside the bundle that answered, on one task.
 
     answer: only where the request said `shadow=wait` and the legacy was asked for this task.
     """
 
     disagreement: Disagreement
-    answer: LegacyAnswer | None = Field(default=None, exclude_if=lambda answer: answer is None)
+    answer: Annotated[LegacyAnswer | None, Field(exclude_if=lambda answer: answer is None)] = None
 
 
 Standing = dict[str, dict[str, ShadowTask]]

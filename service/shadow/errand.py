@@ -10,7 +10,7 @@ from service.shadow.documents import LegacyAnswer
 from service.shadow.judging import Judged
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """A routed ticket, as the legacies are asked about it.
 

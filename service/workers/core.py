@@ -13,7 +13,7 @@ import uvloop
 
 from service.errors import StartError
 from service.garbage import for_good
-from service.logs import forward_library_logs, open_log
+from service.logs import GATHER_S, forward_library_logs, open_log
 from service.settings import Settings
 from service.workers.child import RELOAD, STOP
 from service.workers.sockets import Sockets
@@ -27,7 +27,7 @@ def run_core(settings: Settings, sockets: Sockets, lifeline: int, supervisor: in
     process id is the other.
     """
     sockets.keep(sockets.link, sockets.http)
-    log = open_log(sys.stdout, settings.log_level).bind(process="core")
+    log = open_log(sys.stdout, settings.log_level, GATHER_S).bind(process="core")
     forward_library_logs(log, settings.log_level)
     # Who stops this process has stopped the fronts first: nobody is left to be graceful to.
     own = settings.model_copy(update={"grace_s": 0.0})

@@ -11,7 +11,7 @@ import uvloop
 from service.front.app import FrontApp
 from service.front.front import Front, create_front
 from service.front.proxy import LIMITS
-from service.logs import forward_library_logs, open_log
+from service.logs import GATHER_S, forward_library_logs, open_log
 from service.server import Server, ending, signals
 from service.settings import Settings
 from service.workers.child import STOP
@@ -26,7 +26,7 @@ def run_front(settings: Settings, number: int, sockets: Sockets, lifeline: int) 
     listening = sockets.fronts[number]
     sockets.keep(listening)
     name = str(number + 1)
-    log = open_log(sys.stdout, settings.log_level).bind(process=f"front-{name}")
+    log = open_log(sys.stdout, settings.log_level, GATHER_S).bind(process=f"front-{name}")
     forward_library_logs(log, settings.log_level)
     front = create_front(settings, name, sockets.link_path, log)
     core = httpx.AsyncHTTPTransport(uds=str(sockets.http_path), limits=LIMITS)

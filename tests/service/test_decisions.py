@@ -1,5 +1,7 @@
 """What a confidence allows, and what the reply says about it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.contract.promises import SetRule, Threshold
 from service.contract.tasks import Task
-from service.decisions import WantedSet, decide, decision
+from service.decisions import WantedSet, decide, decision, rounded
 from service.rules import Rule, rule_of
 from service.statistics.choice import choose, confidences
 from tests.service.promised import costs, promised
@@ -67,6 +69,11 @@ def test_the_decision_follows_from_the_numbers_in_the_reply() -> None:
     just_below = np.array([0.88 - 1e-8, 0.12, 0.0])
     found = decide(rule_of(TASK, Threshold(auto=0.88)), just_below)
     assert (found.confidence, found.decision) == (0.88, "auto")
+
+
+@given(st.floats(0, 1, width=32) | st.integers(0, 2**24).map(lambda part: part / 2**24))
+def test_a_graph_s_number_is_rounded_as_python_rounds_it(value: float) -> None:
+    assert rounded(value) == round(value, 6)
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
@@ -160,7 +167,7 @@ def test_a_score_may_exceed_its_limit_by_a_graph_s_last_digit() -> None:
     assert found is not None
     assert found.labels == ["platform"]
     assert decide(_sets(0.4 - 5e-6), _row(0.4, 0.6, 0.0), wanted=WantedSet("lac")).set == (
-        found.model_copy(update={"labels": []})
+        replace(found, labels=[])
     )
 
 

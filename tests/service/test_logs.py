@@ -1,8 +1,10 @@
 """Log lines: JSON, one a line, and nobody's text."""
 
+import asyncio
 import io
 import json
 import logging
+from pathlib import Path
 
 from service.logs import Forward, failure, open_log
 
@@ -62,3 +64,41 @@ def test_a_stream_that_cannot_be_written_fails_nobody() -> None:
     full = _Full()
     open_log(full).info("unseen")
     assert full.tried
+
+
+async def test_lines_of_requests_wait_for_one_another_and_go_out_before_any_other() -> None:
+    stream = _Counting()
+    log = open_log(stream, gather_s=0.01)
+    for number in range(3):
+        log.info("request", number=number)
+    assert stream.getvalue() == ""
+    await asyncio.sleep(0.05)
+    assert ([line["number"] for line in _lines(stream)], stream.written) == ([0, 1, 2], 1)
+    log.info("request", number=3)
+    await asyncio.to_thread(log.warning, "trouble", number=4)
+    assert [line["number"] for line in _lines(stream)] == [0, 1, 2, 3, 4]
+    await asyncio.sleep(0.05)
+    assert stream.written == 2
+
+
+def test_without_an_event_loop_no_line_waits() -> None:
+    stream = io.StringIO()
+    open_log(stream, gather_s=60.0).info("request", number=1)
+    assert len(_lines(stream)) == 1
+
+
+def test_a_line_is_written_whatever_it_holds() -> None:
+    stream = io.StringIO()
+    open_log(stream).info("odd", half="\ud83d", endless=float("inf"), thing=object, path=Path("x"))
+    (line,) = _lines(stream)
+    assert (line["half"], line["path"]) == ("\ud83d", "PosixPath('x')")
+
+
+class _Counting(io.StringIO):
+    """Counts what is written."""
+
+    written = 0
+
+    def write(self, text: str) -> int:
+        self.written += bool(text)
+        return super().write(text)

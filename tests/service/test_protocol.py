@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.requests import Request
 from uvicorn.server import ServerState
 
+from service.api.caller import while_connected
+from service.errors import CallerLeft
 from service.protocol import MAX_HEAD_BYTES, Protocol
 
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
@@ -33,10 +36,10 @@ async def _echo(_: Any, receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def _connected(
-    timeout_s: int = 75,
+    timeout_s: int = 75, app: Any = _echo
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     config = uvicorn.Config(
-        _echo, http=Protocol, ws="none", log_config=None, timeout_keep_alive=timeout_s
+        app, http=Protocol, ws="none", log_config=None, timeout_keep_alive=timeout_s
     )
     state, loop = ServerState(), asyncio.get_running_loop()
     server = await loop.create_server(lambda: Protocol(config, state, {}), "127.0.0.1", 0)
@@ -106,3 +109,55 @@ async def test_a_head_that_does_not_come_in_time_closes_the_connection(sent: byt
         writer.write(sent)
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await asyncio.wait_for(reader.readexactly(1), 60)
+
+
+class Caring:
+    """An application that works until its caller leaves."""
+
+    def __init__(self, *, late: bool) -> None:
+        """late: it begins to work only once the caller is known to have left."""
+        self.begun, self.met, self._late = asyncio.Event(), asyncio.Queue[object](), late
+
+    async def __call__(self, scope: Any, receive: Any, _: Any) -> None:
+        request = Request(scope, receive)
+        await request.body()
+        self.begun.set()
+        while self._late and not scope["harbor.connection"].lost:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        try:
+            await while_connected(request, asyncio.sleep(60))
+        except CallerLeft as error:
+            self.met.put_nowait(error)
+            task = asyncio.current_task()
+            self.met.put_nowait(task is not None and task.cancelling())
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("body", [b"hello", b"hello" + HEAD + b"Content-Length: 0\r\n\r\n"])
+async def test_a_caller_who_leaves_is_noticed_at_once(body: bytes, late: bool) -> None:
+    app = Caring(late=late)
+    async with asyncio.timeout(10), _connected(app=app) as (_, writer):
+        writer.write(HEAD + b"Content-Length: 5\r\n\r\n" + body)
+        await app.begun.wait()
+        writer.close()
+        assert isinstance(await app.met.get(), CallerLeft)
+        assert await app.met.get() == 0
+
+
+async def test_a_caller_who_stays_is_not_given_up_on_and_nobody_watches_afterwards() -> None:
+    watching = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        request = Request(scope, receive)
+        await request.body()
+        assert await while_connected(request, asyncio.sleep(0.01, "done")) == "done"
+        watching.append(len(scope["harbor.connection"].watchers))
+        start = {"type": "http.response.start", "status": 200}
+        await send({**start, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    async with asyncio.timeout(10), _connected(app=app) as (reader, writer):
+        for _ in range(2):
+            writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+            assert (await _reply(reader))[0] == b"http/1.1 200 ok"
+    assert watching == [0, 0]

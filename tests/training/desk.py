@@ -42,22 +42,22 @@ def write_desk(path: Path, tickets: int = 160, *, urgency: bool = True) -> Path:
     return path
 
 
-def write_encoder(directory: Path) -> Path:
+def write_encoder(directory: Path, width: int = 32, words: list[str] | None = None) -> Path:
     """A random BERT of two layers as `save_pretrained` leaves it; its tokenizer pads and
     truncates.
     """
     torch.manual_seed(0)
-    fast = Tokenizer.from_str(tokenizer_definition())
+    fast = Tokenizer.from_str(tokenizer_definition(words))
     fast.enable_padding(length=16, pad_id=0)
     fast.enable_truncation(16)
     wrapped = PreTrainedTokenizerFast(tokenizer_object=fast, pad_token="[PAD]", unk_token="[UNK]")
     wrapped.save_pretrained(directory)
     config = BertConfig(
         vocab_size=fast.get_vocab_size(),
-        hidden_size=32,
+        hidden_size=width,
         num_hidden_layers=2,
         num_attention_heads=2,
-        intermediate_size=64,
+        intermediate_size=2 * width,
         max_position_embeddings=64,
     )
     BertModel(config).save_pretrained(directory)

@@ -38,6 +38,7 @@ def test_every_task_has_every_kind_with_its_measures(place: Path) -> None:
         every = [kinds["majority"], kinds["tfidf"], kinds["frozen"], kinds["single"][0]["test"]]
         assert len({measures["n"] for measures in every}) == 1
         assert all(0.0 <= measures["accuracy_low"] <= 1.0 for measures in every)
+        assert all(one["macro_f1_low"] <= one["macro_f1_high"] for one in every)
         # The words decide: what reads them beats what does not.
         assert kinds["tfidf"]["accuracy"] > kinds["majority"]["accuracy"]
 
@@ -48,6 +49,27 @@ def test_a_single_task_run_has_as_many_steps_as_the_joint_one(place: Path) -> No
         single = read_events(runs[0] / "events.jsonl")[0]
         assert joint["steps"] <= single["steps"] < joint["steps"] + single["steps_per_epoch"]
         assert list(read_config(runs[0] / "config.yaml").tasks) == [runs[0].parent.name]
+
+
+def test_a_streamed_desk_has_the_baselines_of_its_own_split(
+    place: Path, encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    streaming = small(encoder, data={"stream": True})
+    found = run_baselines(streaming, desk, tmp_path / "plain", 1, silent())
+    for task, kinds in read_baselines(place)["tasks"].items():
+        for kind in ("majority", "tfidf", "frozen"):
+            assert found["tasks"][task][kind] == pytest.approx(kinds[kind], abs=1e-6)
+        counts = [
+            one[task]["single"][0] for one in (found["tasks"], read_baselines(place)["tasks"])
+        ]
+        assert len({(one["labelled"], one["epochs"]) for one in counts}) == 1
+    header, *lines = desk.read_text().splitlines()
+    near = ["n{},{},{} again,{},{}".format(*line.split(",")) for line in lines]
+    copied = tmp_path / "copied.csv"
+    copied.write_text("\n".join([header, *lines, *near]) + "\n")
+    for kinds in run_baselines(streaming, copied, tmp_path / "near", 1, silent())["tasks"].values():
+        alone = kinds["single"][0]["test"]
+        assert {kinds[kind]["n"] for kind in ("majority", "tfidf", "frozen")} == {alone["n"]}
 
 
 def test_a_second_call_trains_nothing_again(place: Path, encoder: Path, desk: Path) -> None:

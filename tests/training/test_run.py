@@ -1,15 +1,9 @@
-"""A whole run: what it writes, that it learns, and that a kill changes nothing."""
+"""A whole run: what it writes, that it learns, and what it refuses."""
 
-import contextlib
 import dataclasses
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.desk import silent, tiny_config, write_desk
+from tests.training.stopped import Interrupted, interrupted_after, losses
 from training.checkpoint import load, load_facts
 from training.conclude import calibrate, conclude
 from training.config import dump_config
@@ -31,23 +26,6 @@ from training.errors import (
 from training.evaluate import predict
 from training.record import read_events
 from training.run import start, train
-
-
-def losses(directory: Path) -> list[tuple[int, dict[str, float]]]:
-    steps = (event for event in read_events(directory / "events.jsonl") if event["event"] == "step")
-    return [(event["step"], event["losses"]) for event in steps]
-
-
-class Interrupted(Exception):
-    """Stands for a kill."""
-
-
-def interrupted_after(step: int) -> Any:
-    def stop(found: int, _: dict[str, float]) -> None:
-        if found == step:
-            raise Interrupted
-
-    return dataclasses.replace(silent(), step=stop)
 
 
 def test_a_run_learns_what_the_words_say(finished: Path) -> None:
@@ -143,37 +121,6 @@ def test_a_checkpoint_holds_no_path_of_this_machine(finished: Path, encoder: Pat
     for path in (finished / "checkpoint").iterdir():
         content = path.read_bytes()
         assert str(encoder.parent).encode() not in content, path.name
-
-
-def test_a_resumed_run_has_the_losses_of_one_that_was_never_stopped(
-    finished: Path, encoder: Path, desk: Path, tmp_path: Path
-) -> None:
-    for step in (2, 7, 13):
-        directory = tmp_path / str(step)
-        start(tiny_config(encoder), desk, directory)
-        with pytest.raises(Interrupted):
-            train(directory, interrupted_after(step))
-        report = conclude(train(directory, silent()), directory, silent())
-        assert losses(directory) == losses(finished)
-        assert report == json.loads((finished / "report.json").read_text())
-
-
-@pytest.mark.slow
-def test_a_killed_process_resumes_to_the_same_losses(
-    finished: Path, encoder: Path, desk: Path, tmp_path: Path
-) -> None:
-    directory = tmp_path / "killed"
-    start(tiny_config(encoder), desk, directory)
-    command = [sys.executable, "-m", "training", "resume", str(directory)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    events = directory / "events.jsonl"
-    while process.poll() is None and (not events.exists() or len(losses(directory)) < 6):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.01)  # Rather than take the core that it needs.
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    assert losses(directory) == losses(finished)
 
 
 def test_the_encoder_rests_in_the_frozen_epoch_and_learns_after_it(

@@ -45,7 +45,7 @@ def _crossing(check: str, groups: list[tuple[str, ...]], what: str) -> Finding:
     seen = sum(split in HELD_OUT for splits in groups if TRAIN in splits for split in splits)
     share, interval = seen / max(held, 1), wilson(seen, held)
     severity = graded(share, _COPY_LIMITS)
-    remedy = "split by group (data.split: group), which keeps near-duplicates together"
+    remedy = "split by group (data.split: group, data.stream: false): near-duplicates stay together"
     said = f"{seen:,} of {held:,} tickets outside training have {what} in it"
     remedy = "" if severity == "pass" else remedy
     return Finding(check, "all tasks", severity, share, said, remedy, interval.low, interval.high)

@@ -23,11 +23,14 @@ Method = Literal[
     "temperature_bias",
     "temperature_bias_spread",
     "vector",
+    "vector_spread",
 ]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 """From the fewest free numbers to the most."""
-SPREADING: frozenset[Method] = frozenset({"temperature_spread", "temperature_bias_spread"})
+SPREADING: frozenset[Method] = frozenset(
+    {"temperature_spread", "temperature_bias_spread", "vector_spread"}
+)
 """Those that find labels which look random."""
 PRIOR = "prior"
 """How the name of a calibration starts that has the analytic offset of weighted training."""
@@ -129,8 +132,8 @@ class _Model:
         self._seen_S = np.unique(labels_N)
         self._common = method != "none" and len(labels_N) > 0
         self._spread = self._common and method in SPREADING
-        self._biased = method in {"temperature_bias", "temperature_bias_spread", "vector"}
-        self._apart = method == "vector"
+        self._apart = method in {"vector", "vector_spread"}
+        self._biased = self._apart or method in {"temperature_bias", "temperature_bias_spread"}
 
     def least(self) -> FloatArray:
         """The parameters of the least loss."""
@@ -139,9 +142,9 @@ class _Model:
         if not len(start):
             return start
         low, high = (-float(np.log(bound)) for bound in reversed(TEMPERATURE_RANGE))
-        # No method has both a spread, which stands behind the common scale, and scales apart.
-        scales = 1 + seen * self._apart
-        bounds = [(low, high)] * scales + [(None, None)] * (len(start) - scales)
+        scale, free = [(low, high)], [(None, None)]
+        bounds = scale + free * self._spread + scale * (seen * self._apart)
+        bounds += free * (len(start) - len(bounds))
         found = minimize(self._loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
         return np.asarray(found.x)
 
@@ -165,11 +168,11 @@ class _Model:
 
     def _parameters(self, flat: FloatArray) -> _Parameters:
         seen = len(self._seen_S)
-        none_S = np.zeros(seen)
+        none_S, first = np.zeros(seen), 1 + self._spread
         return _Parameters(
             log_scale=float(flat[0]) if self._common else 0.0,
             odds=float(flat[1]) if self._spread else 0.0,
-            apart_S=flat[1 : 1 + seen] if self._apart else none_S,
+            apart_S=flat[first : first + seen] if self._apart else none_S,
             bias_S=flat[-seen:] if self._biased and seen else none_S,
         )
 

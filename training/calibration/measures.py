@@ -15,6 +15,7 @@ from service.statistics.calibration import (
     expected_calibration_error,
 )
 from service.statistics.intervals import wilson
+from service.statistics.macro_f1 import resampled_scores
 from service.statistics.ordinal import alarm, quadratic_kappa
 from service.statistics.scores import brier, negative_log_likelihood
 from service.statistics.selective import accuracy_at, aurc
@@ -33,12 +34,13 @@ def measures(
 
     labels_N: indices, below 0 where there is none. Confidence is the largest probability.
     accuracy_low and _high: 95 % Wilson interval. macro_f1: mean over the labels that occur among
-    truth and predictions. ece_low, _high: 95 % interval of ece_debiased. ece_p: that the
-    confidences are calibrated, see `consistency_p`. Of an ordinal task also QWK and what became of
-    the first label's tickets (`alarm_`). Without a labelled ticket only `n`.
+    truth and predictions; _low, _high: 95 % bootstrap interval, tickets drawn with replacement.
+    ece_low, _high: 95 % interval of ece_debiased. ece_p: that the confidences are calibrated, see
+    `consistency_p`. Of an ordinal task also QWK and what became of the first label's tickets
+    (`alarm_`). Without a labelled ticket only `n`.
 
-    resamples: for ece_low, _high and _p, which are left out where it is 0: they cost more than all
-    the others together.
+    resamples: for the intervals of macro_f1 and ece, and ece_p, which are left out where it is 0:
+    they cost more than all the others together.
     """
     known_N = labels_N >= 0
     if not known_N.any():
@@ -54,6 +56,7 @@ def measures(
         "accuracy_low": interval.low,
         "accuracy_high": interval.high,
         "macro_f1": macro_f1(truth_N, given_N),
+        **_macro_f1_interval(truth_N, given_N, task.classes, resamples),
         "nll": negative_log_likelihood(probabilities_NC, truth_N),
         "brier": brier(probabilities_NC, truth_N),
         **_calibration(probabilities_NC.max(axis=1), right_N, resamples),
@@ -70,6 +73,16 @@ def macro_f1(truth_N: IntArray, given_N: IntArray) -> float:
     hits_C = np.bincount(truth_N[truth_N == given_N], minlength=size)
     named_C = np.bincount(truth_N, minlength=size) + np.bincount(given_N, minlength=size)
     return float((2.0 * hits_C[labels] / named_C[labels]).mean())
+
+
+def _macro_f1_interval(
+    truth_N: IntArray, given_N: IntArray, classes: int, resamples: int
+) -> Measures:
+    if resamples == 0:
+        return {}
+    drawn_R = resampled_scores(truth_N, given_N[None], classes, resamples).macro_f1_RM[:, 0]
+    low, high = np.quantile(drawn_R, [0.025, 0.975])
+    return {"macro_f1_low": float(low), "macro_f1_high": float(high)}
 
 
 def _calibration(confidence_N: FloatArray, right_N: BoolArray, resamples: int) -> Measures:

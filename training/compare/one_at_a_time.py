@@ -14,9 +14,10 @@ from training.compare.answers import read_finished
 from training.compare.comparison import Row, judged, weigh
 from training.conclude import REPORT
 from training.config import RunConfig
+from training.data.stream import StreamedDesk
 from training.listener import Listener
 from training.prepare import Desk
-from training.single import labelled_tickets, restricted
+from training.single import restricted
 from training.whole import run_whole
 
 GROWN = "grown"
@@ -94,15 +95,14 @@ def _validation(run: Path) -> float:
 def _train(
     config: RunConfig,
     tasks: tuple[str, ...],
-    desk: Desk,
+    desk: Desk | StreamedDesk,
     data: Path,
     out: Path,
     seeds: Sequence[int],
     listener: Listener,
 ) -> list[Path]:
-    rows = desk.rows["train"]
-    labelled = labelled_tickets(rows, [task for task in desk.tasks if task.name in tasks])
-    only = restricted(config, tasks, labelled, labelled_tickets(rows, desk.tasks))
+    labelled = desk.labelled([task for task in desk.tasks if task.name in tasks])
+    only = restricted(config, tasks, labelled, desk.labelled(desk.tasks))
     # All of them together are the run that `baselines --joint` makes.
     whole = only == config
     place = out / JOINT if whole else out / GROWN / "+".join(tasks)

@@ -77,6 +77,17 @@ class Dataset:
         known_N: NDArray[np.bool_] = self.labels(task) != UNLABELLED
         return known_N | (self.votes[task].sum(axis=1) > 0) if task in self.votes else known_N
 
+    def only(self, positions: NDArray[np.int64]) -> "Dataset":
+        """The tickets at these positions, held in memory."""
+        return Dataset(
+            tuple(self.ids[position] for position in positions.tolist()),
+            tuple(self.tokens[position] for position in positions.tolist()),
+            self.labels_NT[positions],
+            self.tasks,
+            self.pad_id,
+            {task: votes_NC[positions] for task, votes_NC in self.votes.items()},
+        )
+
     def batch(self, positions: Sequence[int] | NDArray[np.int64]) -> Batch:
         """The tickets at these positions, padded to the longest of them."""
         chosen = np.asarray(positions)

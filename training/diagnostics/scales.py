@@ -50,8 +50,12 @@ class Scales:
 
 
 def weighted(norms: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
-    """Norm times weight of each task; a task without a weight weighs 1."""
-    return {task: norm * weights.get(task, 1.0) for task, norm in norms.items()}
+    """Norm times weight of each task; a task without a weight weighs 1.
+
+    A task of weight 0 is left out: that it counts for nothing was asked for.
+    """
+    every = {task: norm * weights.get(task, 1.0) for task, norm in norms.items()}
+    return {task: size for task, size in every.items() if weights.get(task, 1.0) != 0.0}
 
 
 def scales(sizes: Sequence[Mapping[str, float]]) -> Scales | None:

@@ -7,6 +7,7 @@ from statistics import fmean
 from service.contract.tasks import Task
 from training.audit.finding import Severity, graded
 from training.config import RunConfig
+from training.diagnostics.scales import weighted
 from training.diagnostics.verdict import Verdict, judge_pairs
 from training.doctor.check import Check, check
 from training.doctor.evidence import Evidence
@@ -25,17 +26,18 @@ ALPHA = 0.05
 
 def scales(tasks: Sequence[Task], config: RunConfig, evidence: Evidence) -> Check:
     """The ratio of the largest to the smallest weighted loss at the start: of a run's first steps,
-    or the logarithm of the labels where there is none, which is what an untrained head loses.
+    or the logarithm of the labels where there is none, which is what an untrained head loses. A
+    task of weight 0 is left out.
     """
     seen = [step["losses"] for step in evidence.of("step")[:STEPS]]
     means = {task.name: _mean_loss(task, seen) for task in tasks}
     manual = config.balance.weights if config.balance.method == "manual" else {}
-    weighted = {task: loss * manual.get(task, 1.0) for task, loss in means.items()}
-    ratio = max(weighted.values()) / max(min(weighted.values()), 1e-9)
+    sizes = weighted(means, manual)
+    ratio = max(sizes.values()) / max(min(sizes.values()), 1e-9)
     verdict = graded(ratio, _SCALE_LIMITS)
     if verdict == "fail" and config.balance.method in LEARNED:
         verdict = "warn"
-    listed = ", ".join(f"{task} {loss:.2f}" for task, loss in weighted.items())
+    listed = ", ".join(f"{task} {loss:.2f}" for task, loss in sizes.items())
     origin = f"over the first {len(seen)} steps" if seen else "of untrained heads"
     return check(
         SCALES,

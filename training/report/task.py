@@ -19,7 +19,7 @@ from training.report.learning import Learning, learning
 from training.report.outcome import Outcome, labelled_inside, outcome, tell
 from training.report.paging import Paging, paging
 from training.report.promised import Promised, Shown, promised
-from training.report.quality import Quality, macro_f1_interval, qualities
+from training.report.quality import Quality, qualities
 from training.report.reliability import Diagram, diagram
 
 MANY = 6
@@ -70,13 +70,10 @@ def task_report(
     calibration = finished.facts.calibration[task.name]
     test = outcome(task, calibration, finished.predictions, "test", scope)
     selected, offered = _promised(finished, task, test, tickets_a_week, promises, scope)
-    interval = None
-    if test is not None:
-        interval = macro_f1_interval(test.labels_N, test.told().chosen_N, task.classes)
     most = MOST if len(finished.facts.tasks) < MANY else MOST // 2
     return TaskReport(
         task=task,
-        qualities=qualities(finished.facts.metrics["tasks"][task.name], interval),
+        qualities=qualities(finished.facts.metrics["tasks"][task.name]),
         fitted=fitted(task, calibration, selected),
         promised=offered,
         learning=learning(finished.events, task.name),

@@ -82,8 +82,9 @@ class Gradients:
         """Fills `.grad`, scaled by the scaler; what no labelled ticket reaches keeps None."""
         weights = self.losses.weights(self.dataset, wanted.positions_B)
         taken = Taken(dict.fromkeys(weights, 0.0))
-        rows = Rows(self.parameters, self.processes, self.scaler.get_scale())
-        probe = Probe(self.network.trunk.last_shared(), self.processes)
+        scale = self.scaler.get_scale()
+        rows = Rows(self.parameters, self.processes, scale)
+        probe = Probe(self.network.trunk.last_shared(), self.processes, scale)
         watched = () if wanted.resting else self.objectives
         for objective in watched:
             objective.begin(self.dataset, wanted.positions_B, wanted.step)
@@ -98,7 +99,7 @@ class Gradients:
                     part_B = wanted.positions_B[places_B]
                     taken.compared = self._compare(losses, weights, part_B)
             if self._probes(wanted):
-                probe.add(losses)
+                probe.add({task: self.scaler.scale(loss) for task, loss in losses.items()})
             self._backward(losses, extras, rows, wanted.step)
         self._finish(tuple(weights), rows, wanted.step)
         names = [PENALTY, *(objective.name for objective in self.objectives)]

@@ -12,14 +12,18 @@ from training.step.rows import flat
 
 @dataclass
 class Probe:
-    """Gradients at some parameters, added up over passes and processes; unweighted, unscaled."""
+    """Gradients at some parameters, added up over passes and processes; unweighted.
+
+    scale: what the losses were multiplied by, as half precision asks for; norms are divided by it.
+    """
 
     parameters: Sequence[nn.Parameter]
     processes: Processes
+    scale: float = 1.0
     _found: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
-        """The losses of one pass; their graph is kept."""
+        """The losses of one pass, which are scaled already; their graph is kept."""
         for task, loss in losses.items():
             found = torch.autograd.grad(loss, self.parameters, retain_graph=True, allow_unused=True)
             row = flat(found, self.parameters)
@@ -30,4 +34,4 @@ class Probe:
         nothing = flat([None] * len(self.parameters), self.parameters)
         rows = [self._found.get(task, nothing.clone()) for task in tasks]
         self.processes.sum(rows)
-        return {task: float(row.norm()) for task, row in zip(tasks, rows, strict=True)}
+        return {task: float(row.norm()) / self.scale for task, row in zip(tasks, rows, strict=True)}

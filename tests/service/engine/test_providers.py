@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 
 from service.contract.tasks import Task
+from service.engine import providers
 from service.engine.cuda import Cuda
 from service.engine.device import Device
 from service.engine.providers import Opened, open_sessions
@@ -102,7 +103,17 @@ def test_the_cpu_runs_as_many_batches_side_by_side_as_asked(graph: Path) -> None
     host = Host(driver=True, cuda=None)
     opened = _open(graph, host, "cpu")
     assert (opened.provider, len(opened.sessions), opened.degraded) == ("cpu", 3, False)
-    assert host.asked == ["cpu"]
+    assert len(set(opened.sessions)) == 3
+
+
+@pytest.mark.parametrize(("copies", "held"), [(2.5, 2), (1.0, 1), (0.5, 1)])
+def test_batches_side_by_side_share_a_graph_where_a_copy_for_each_is_too_much(
+    graph: Path, monkeypatch: pytest.MonkeyPatch, copies: float, held: int
+) -> None:
+    monkeypatch.setattr(providers, "COPIES_BYTES", int(copies * graph.stat().st_size))
+    host = Host(driver=False, cuda=None)
+    opened = _open(graph, host, "cpu")
+    assert (len(opened.sessions), len(set(opened.sessions)), len(host.asked)) == (3, held, held)
 
 
 def test_auto_on_a_host_without_a_driver_serves_on_the_cpu_and_is_not_degraded(
@@ -112,7 +123,7 @@ def test_auto_on_a_host_without_a_driver_serves_on_the_cpu_and_is_not_degraded(
     opened = _open(graph, host, "auto")
     assert (opened.provider, opened.degraded) == ("cpu", False)
     assert opened.reason == "this host has no NVIDIA driver"
-    assert host.asked == ["cpu"]
+    assert set(host.asked) == {"cpu"}
 
 
 def test_auto_falls_back_visibly_where_cuda_does_not_start(

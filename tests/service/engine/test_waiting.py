@@ -16,7 +16,7 @@ def _entry(length: int, number: int, deadline: float = 1e9) -> Entry[int]:
 def test_the_line_stays_sorted_through_any_adds_and_removes(
     steps: list[tuple[int, bool]],
 ) -> None:
-    line: WaitingLine[int] = WaitingLine(40)
+    line: WaitingLine[int] = WaitingLine()
     plain: list[Entry[int]] = []
     for number, (length, remove) in enumerate(steps):
         entry = _entry(length, number)
@@ -34,7 +34,7 @@ def test_the_line_stays_sorted_through_any_adds_and_removes(
 
 
 def test_expired_entries_leave_and_the_others_keep_their_order() -> None:
-    line: WaitingLine[int] = WaitingLine(6)
+    line: WaitingLine[int] = WaitingLine()
     for number, deadline in enumerate((5.0, 1.0, 5.0, 1.0, 1.0, 5.0)):
         line.add(_entry(3, number, deadline))
     assert sorted(entry.payload for entry in line.take_expired(now=1.0)) == [1, 3, 4]

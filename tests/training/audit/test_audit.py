@@ -53,6 +53,17 @@ def test_clean_desks_of_any_seed_give_neither_failure_nor_warning(
     assert (found.counts()["fail"], found.counts()["warn"]) == (0, 0)
 
 
+def test_a_streamed_run_is_audited_with_the_split_that_it_has(tmp_path: Path) -> None:
+    near = [replace(row, id=f"{row.id}b", body=f"{row.body} thanks") for row in rows(TICKETS)]
+    path = written(tmp_path / "desk.csv", [*rows(TICKETS), *near])
+    streaming = parse_config({"data": {"stream": True}}, "test")
+    grouped, streamed = (
+        of(run_audit(path, config).findings, NEAR) for config in (REFERENCE, streaming)
+    )
+    assert (grouped.severity, streamed.severity) == ("pass", "fail")
+    assert "data.stream: false" in streamed.remedy
+
+
 def test_a_leak_gives_the_exit_status_1(tmp_path: Path) -> None:
     def leak(_: int, row: Row) -> Row:
         return replace(row, source=row.labels.get("category", "mail"))

@@ -146,12 +146,21 @@ def test_no_method_raises_the_loss_of_its_own_tickets(method: Method, calm: Simu
 @pytest.mark.parametrize("share", [0.0, 0.03, 0.1, 0.3])
 def test_the_share_of_random_labels_is_found(method: Method, share: float) -> None:
     simulated = simulate(3000, classes=5, seed=6, spread=4.0)
-    shift = np.array([0.5, 0.0, -0.5, 0.0, 0.0]) * (method == "temperature_bias_spread")
+    shift = np.array([0.5, 0.0, -0.5, 0.0, 0.0]) * (method != "temperature_spread")
     labels = mislabelled(simulated, share, seed=7)
     found = fit(method, (simulated.logits - shift) * 2.0, labels)
     assert found.spread == pytest.approx(share, abs=0.03)
     assert found.scale == pytest.approx([0.5] * 5, rel=0.15)
     assert found.bias == pytest.approx(shift, abs=0.35)
+
+
+def test_a_scale_for_each_class_is_found_behind_random_labels() -> None:
+    simulated = simulate(8000, classes=3, seed=2, spread=4.0)
+    wrong = np.array([0.5, 1.0, 2.0])
+    labels = mislabelled(simulated, 0.1, seed=3)
+    found = fit("vector_spread", simulated.logits * wrong, labels)
+    assert found.scale == pytest.approx(1.0 / wrong, rel=0.1)
+    assert found.spread == pytest.approx(0.1, abs=0.02)
 
 
 def test_where_every_label_is_random_the_spread_stays_below_its_bound(calm: Simulated) -> None:

@@ -14,6 +14,8 @@ ALWAYS = {
     "accuracy_low",
     "accuracy_high",
     "macro_f1",
+    "macro_f1_low",
+    "macro_f1_high",
     "nll",
     "brier",
     "ece",
@@ -50,11 +52,12 @@ def test_a_calibrated_model_measures_as_one() -> None:
     assert found["aurc"] < 1.0 - found["accuracy"]
 
 
-def test_without_resamples_interval_and_p_are_left_out_and_all_else_stays() -> None:
+def test_without_resamples_intervals_and_p_are_left_out_and_all_else_stays() -> None:
     simulated = simulate(300, seed=1)
     found = measures(QUEUE, simulated.probabilities, simulated.labels)
     cheap = measures(QUEUE, simulated.probabilities, simulated.labels, resamples=0)
-    assert found.keys() - cheap.keys() == {"ece_low", "ece_high", "ece_p"}
+    dear = {"macro_f1_low", "macro_f1_high", "ece_low", "ece_high", "ece_p"}
+    assert found.keys() - cheap.keys() == dear
     assert cheap == {name: found[name] for name in cheap}
 
 
@@ -105,6 +108,17 @@ def test_macro_f1_is_scikit_learns(seed: int) -> None:
     truth[truth == 3] = 2
     expected = f1_score(truth, given, average="macro", zero_division=0.0)
     assert macro_f1(truth, given) == pytest.approx(expected)
+
+
+def test_the_interval_of_macro_f1_is_that_of_tickets_drawn_one_by_one() -> None:
+    simulated = simulate(200, seed=5)
+    found = measures(QUEUE, simulated.probabilities, simulated.labels)
+    picks = np.random.default_rng(2).integers(0, 200, (1000, 200))
+    drawn = [macro_f1(simulated.labels[at], simulated.given[at]) for at in picks]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert found["macro_f1_low"] == pytest.approx(low, abs=0.015)
+    assert found["macro_f1_high"] == pytest.approx(high, abs=0.015)
+    assert found["macro_f1_low"] < found["macro_f1"] < found["macro_f1_high"]
 
 
 def test_every_measure_is_a_finite_number() -> None:

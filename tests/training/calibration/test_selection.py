@@ -55,6 +55,15 @@ def test_random_labels_are_found_and_the_confidences_of_their_tickets_hold() -> 
     assert after < before / 2.0
 
 
+def test_random_labels_are_found_where_each_class_has_its_own_scale() -> None:
+    simulated = simulate(3000, classes=4, seed=1, spread=4.0)
+    labels = mislabelled(simulated, 0.1, seed=2)
+    logits = simulated.logits * np.array([4.0, 1.0, 0.3, 1.0])
+    selected = select(logits, labels)
+    assert selected.calibration.method == "vector_spread"
+    assert selected.candidates["vector_spread"][0] < selected.candidates["vector"][0] - 0.02
+
+
 @pytest.mark.parametrize("shift", [0.0, 1.5])
 @pytest.mark.parametrize("tickets", [300, 2000])
 @pytest.mark.parametrize("seed", range(3))

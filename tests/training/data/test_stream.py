@@ -34,6 +34,7 @@ from training.data.stream.merge import merge
 from training.data.stream.records import open_source
 from training.data.table import Row, Table, text_key
 from training.errors import DataError, TooFewLabels, TooManyRejects, UnknownColumn
+from training.single import labelled_tickets
 
 SHARES = {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2}
 SEED = 3
@@ -129,6 +130,8 @@ def test_a_streamed_file_gives_what_the_same_file_in_memory_gives(
     assert desk.table.found.rejected == rejects.rejected_rows > 0
     assert desk.table.found.made_ids == rejects.made_ids > 0
     assert sorted(desk.table.found.summary().splitlines()) == sorted(rejects.summary().splitlines())
+    for tasks in (desk.tasks, desk.tasks[:1], desk.tasks[1:]):
+        assert desk.labelled(tasks) == labelled_tickets(rows["train"], tasks) > 0
     found = desk.encode(tokenizer())
     for split, part in rows.items():
         same(found[split], encode_rows(part, desk.tasks, tokenizer()))
@@ -139,6 +142,9 @@ def same(found: Dataset, expected: Dataset) -> None:
     assert found.ids[-1] == expected.ids[-1]
     np.testing.assert_array_equal(found.labels_NT, expected.labels_NT)
     np.testing.assert_array_equal(found.lengths_N, expected.lengths_N)
+    some_M = np.array([1, len(found) - 1])
+    assert list(found.only(some_M).ids) == [expected.ids[at] for at in some_M]
+    assert found.only(some_M).labels_NT.tolist() == expected.labels_NT[some_M].tolist()
     for one, other in zip(found.tokens, expected.tokens, strict=True):
         assert one.ids.tolist() == other.ids.tolist()
         assert one.truncated == other.truncated

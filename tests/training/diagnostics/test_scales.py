@@ -9,6 +9,11 @@ def test_a_task_without_a_weight_weighs_one() -> None:
     assert weighted({"a": 2.0, "b": 3.0}, {"b": 0.5}) == {"a": 2.0, "b": 1.5}
 
 
+def test_a_task_that_was_told_to_learn_nothing_is_left_out() -> None:
+    assert weighted({"a": 2.0, "b": 3.0}, {"a": 0.0}) == {"b": 3.0}
+    assert scales([weighted({"a": 2.0, "b": 3.0}, {"a": 0.0})] * 3) is None
+
+
 def test_the_sizes_are_medians_so_that_one_odd_step_accuses_nobody() -> None:
     steps = [{"a": 1.0, "b": 2.0}] * 4 + [{"a": 1.0, "b": 500.0}]
     found = scales(steps)

@@ -65,6 +65,14 @@ def test_manual_weights_count_and_learned_weights_soften_a_failure() -> None:
     assert training_facts.scales(TASKS, config(balance="uncertainty"), seen).verdict == "warn"
 
 
+def test_a_task_that_was_told_to_learn_nothing_raises_no_alarm() -> None:
+    manual = config(balance={"method": "manual", "weights": {"urgency": 0.0}})
+    for seen in (Evidence(), losses(category=1.0, urgency=1.0)):
+        found = training_facts.scales(TASKS, manual, seen)
+        assert (found.verdict, found.figure) == ("pass", "1.0 x")
+        assert "urgency" not in found.said
+
+
 @pytest.mark.parametrize(
     ("mean", "verdict"), [(0.3, "pass"), (0.0, "pass"), (-0.2, "warn"), (-0.5, "fail")]
 )

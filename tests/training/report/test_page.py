@@ -122,6 +122,12 @@ def test_the_verdict_comes_first() -> None:
     assert text.index("Test tickets") < text.index("Reliability")
 
 
+def test_a_baseline_has_its_intervals_as_harbor_has() -> None:
+    row = usual_page().split('<th scope="row">majority')[1].split("</tr>")[0]
+    assert "<small>26.0 to 34.0\xa0%</small>" in row
+    assert "0.100<br><small>0.080 to 0.120</small>" in row
+
+
 def test_a_label_of_markup_is_shown_as_text() -> None:
     reader = read(hostile_page())
     assert not reader.seen & {"script", "img"}

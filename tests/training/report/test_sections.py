@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
 
 from service.contract.bundle import Calibration
 from service.contract.tasks import Task
@@ -20,7 +19,6 @@ from training.report.fitted import fitted
 from training.report.formats import listed, p_value, percent, span
 from training.report.learning import learning
 from training.report.outcome import Told, outcome, tell
-from training.report.quality import macro_f1_interval
 from training.report.reliability import diagram
 
 
@@ -62,19 +60,6 @@ def test_learning_marks_the_epoch_whose_weights_were_kept_even_without_training_
     assert found is not None
     assert (found.epochs, found.best) == (3, 2)
     assert learning(kept, "urgency") is None
-
-
-def test_the_bootstrap_of_macro_f1_is_that_of_scikit_learn() -> None:
-    chance = np.random.default_rng(2)
-    truth_N = chance.integers(0, 4, 200)
-    given_N = np.where(chance.random(200) < 0.3, chance.integers(0, 4, 200), truth_N)
-    found = macro_f1_interval(truth_N, given_N, 5, resamples=4000)
-    picks = chance.integers(0, 200, (100, 200))
-    scores = [f1_score(truth_N[at], given_N[at], average="macro") for at in picks]
-    low, high = np.quantile(scores, [0.025, 0.975])
-    assert found.low == pytest.approx(low, abs=0.02)
-    assert found.high == pytest.approx(high, abs=0.02)
-    assert found.low < f1_score(truth_N, given_N, average="macro") < found.high
 
 
 def test_the_candidate_in_the_checkpoint_is_marked() -> None:

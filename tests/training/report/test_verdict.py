@@ -42,7 +42,7 @@ def judged(
     baseline: Mapping[str, float] = BASELINE,
     promised: Promised | None = None,
 ) -> Verdict:
-    return verdicts([("queue", qualities({"test": harbor, "tfidf": baseline}, None), promised)])[0]
+    return verdicts([("queue", qualities({"test": harbor, "tfidf": baseline}), promised)])[0]
 
 
 def test_a_good_task_is_said_to_be_good_with_its_figures() -> None:
@@ -66,7 +66,7 @@ def test_ahead_and_behind_need_intervals_that_do_not_meet(
 
 def test_the_best_baseline_is_the_one_that_counts() -> None:
     weak = {**BASELINE, "accuracy": 0.3}
-    rows = qualities({"test": GOOD, "majority": weak, "tfidf": BASELINE}, None)
+    rows = qualities({"test": GOOD, "majority": weak, "tfidf": BASELINE})
     found = verdicts([("queue", rows, None)])[0]
     assert "TF-IDF + logistic regression, is right on 80.0" in found.skill.said
 
@@ -92,7 +92,7 @@ def test_an_old_report_without_a_test_is_untested() -> None:
 
 
 def test_the_p_values_are_adjusted_for_the_number_of_tasks() -> None:
-    rows = qualities({"test": {**GOOD, "ece_p": 0.03, "ece_debiased": 0.03}}, None)
+    rows = qualities({"test": {**GOOD, "ece_p": 0.03, "ece_debiased": 0.03}})
     alone = verdicts([("queue", rows, None)])
     both = verdicts([("queue", rows, None), ("category", rows, None)])
     assert [one.trust.word for one in (*alone, *both)] == ["off", "calibrated", "calibrated"]
@@ -133,8 +133,8 @@ def test_a_task_without_a_test_label_has_no_verdict() -> None:
 
 
 def test_the_headline_names_the_tasks_of_each_finding() -> None:
-    rows = qualities({"test": GOOD, "tfidf": BASELINE}, None)
-    off = qualities({"test": {**GOOD, "ece_p": 0.001, "ece_debiased": 0.2}, "tfidf": GOOD}, None)
+    rows = qualities({"test": GOOD, "tfidf": BASELINE})
+    off = qualities({"test": {**GOOD, "ece_p": 0.001, "ece_debiased": 0.2}, "tfidf": GOOD})
     found = verdicts(
         [("queue", rows, offer(0.97)), ("urgency", off, offer(0.8)), ("team", rows, offer(0.0))]
     )

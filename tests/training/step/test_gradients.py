@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.training.step.gradient import gradient_of, gradients, parts, take
+from training.balance.gradnorm import GradNorm
 from training.config.balance import GRADIENT_METHODS, Method
 from training.data.dataset import UNLABELLED
-from training.parallel import Processes
+from training.parallel import ALONE, Processes
 from training.step.gradients import Wanted
 from training.step.passes import cut
+from training.step.probe import Probe
 
 METHODS = get_args(Method)
 
@@ -108,6 +110,27 @@ def test_comparing_gradients_changes_none(encoder: Path, desk: Path, tmp_path: P
     assert taken.compared is not None
     assert set(taken.compared.cosines) == {"category|urgency"}
     assert all(torch.equal(plain[name], watched[name]) for name in plain)
+
+
+def test_the_norms_that_a_balance_is_told_do_not_depend_on_the_loss_scale(
+    encoder: Path, desk: Path, tmp_path: Path
+) -> None:
+    told: list[dict[str, float]] = []
+    for scale in (1.0, 1024.0):
+        found, balancer = gradients(parts(encoder, desk, tmp_path, balance="gradnorm"))
+        assert isinstance(balancer, GradNorm)
+        found.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        balancer.probe = lambda norms, *_: told.append(dict(norms))  # type: ignore[method-assign]
+        found.take(Wanted(3, np.arange(16)))
+    assert told[0] == pytest.approx(told[1], rel=1e-5)
+
+
+def test_a_scaled_probe_sees_a_gradient_that_half_precision_would_round_to_nothing() -> None:
+    weight = torch.nn.Parameter(torch.ones(3))
+    for scale, expected in ((1.0, 0.0), (2.0**16, 1e-9 * 3**0.5)):
+        probe = Probe([weight], ALONE, scale)
+        probe.add({"a": (weight.half() * torch.tensor(1e-4).half()).float().sum() * 1e-5 * scale})
+        assert probe.norms(["a"])["a"] == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize("method", ["equal", "upgrad"])

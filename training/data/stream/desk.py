@@ -5,7 +5,7 @@ Shapes: N tickets, M of them.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,10 @@ class StreamedDesk:
     def tickets(self) -> dict[str, int]:
         """Tickets of every split."""
         return self.table.found.tickets
+
+    def labelled(self, tasks: Sequence[Task]) -> int:
+        """As `training.prepare.Desk`."""
+        return self.walk.labelled("train", {task.name: task.labels for task in tasks})
 
     def label_shares(self) -> dict[str, Any]:
         """As `training.data.split.label_shares`."""

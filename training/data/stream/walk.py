@@ -5,7 +5,7 @@ are written: `rejects.csv` and `splits.csv`.
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from training.data.stream.records import Source
 from training.data.table import Row, _canonical, text_key
 
 Noted = Callable[[Reject], None]
+
+_BLOCK = 1 << 20
 
 
 def _unnoted(_: Reject) -> None: ...
@@ -66,6 +68,22 @@ class Walk:
                 yield Ticket(
                     replace(row, labels=self._named(codes_T)), SPLITS[entry["split"]], codes_T
                 )
+
+    def labelled(self, split: str, labels: Mapping[str, Collection[str]]) -> int:
+        """How many kept tickets of a split have one of these labels, by task."""
+        asked = {
+            column: [code for code, name in enumerate(names) if name in labels[task]]
+            for column, (task, names) in enumerate(self.labels.items())
+            if task in labels
+        }
+        total = 0
+        for start in range(0, len(self.entries_N), _BLOCK):
+            part = self.entries_N[start : start + _BLOCK]
+            kept = self.action_N[start : start + _BLOCK] == KEPT
+            codes_PT = part["labels"][kept & (part["split"] == SPLITS.index(split))]
+            known = [np.isin(codes_PT[:, column], codes) for column, codes in asked.items()]
+            total += int(np.any(known, axis=0).sum())
+        return total
 
     def _named(self, codes_T: NDArray[np.int32]) -> dict[str, str]:
         pairs = zip(self.labels.items(), codes_T.tolist(), strict=True)
