@@ -46,13 +46,14 @@ class Settings(BaseSettings):
     )
     sessions: PositiveInt = Field(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        description="batches that run side by side on the CPU; set it to a container's CPU quota",
+        description="batches that run side by side on the CPU, each on its own copy of the graph "
+        "up to 1 GiB together; set it to a container's CPU quota",
     )
     threads: PositiveInt = Field(1, description="threads that one batch may use on the CPU")
     wide: bool = Field(
         True,
         description="whether a lone long ticket may use the cores of all sessions on the CPU; "
-        "holds the graph in memory twice",
+        "holds the graph in memory once more",
     )
     cuda_devices: Annotated[str, Field(pattern=r"^[0-9]+(,[0-9]+)*$")] = Field(
         "0", description="numbers of the GPUs to serve on, separated by commas"
