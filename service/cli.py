@@ -82,6 +82,7 @@ def _run(settings: Settings) -> None:
             bound = bind(settings.host, settings.port)
         with bound, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(create_app(settings, log, early), bound))
+        log.info("stopped")
     except StartError as error:
         typer.echo(f"harbor-serve: {error}", err=True)
         raise typer.Exit(1) from None

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import threading
 import time
 import traceback
 from collections import deque
@@ -50,6 +51,7 @@ class _Lines:
         self._stream, self._gather_s = stream, gather_s
         self._waiting: deque[str] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._turn = threading.Lock()
 
     def write(self, line: str, *, waits: bool) -> None:
         """waits: it may go out later, by the event loop that runs here. Any thread may call it."""
@@ -74,13 +76,14 @@ class _Lines:
 
     def _flush(self) -> None:
         lines = []
-        with suppress(IndexError):
-            while True:
-                lines.append(self._waiting.popleft())
-        if lines:
-            with suppress(OSError, ValueError):
-                self._stream.write("".join(lines))
-                self._stream.flush()
+        with self._turn:
+            with suppress(IndexError):
+                while True:
+                    lines.append(self._waiting.popleft())
+            if lines:
+                with suppress(OSError, ValueError):
+                    self._stream.write("".join(lines))
+                    self._stream.flush()
 
 
 def _stamp(_: Any, __: str, event: EventDict) -> EventDict:
@@ -100,6 +103,8 @@ def _render(_: Any, __: str, event: EventDict) -> tuple[tuple[str], dict[str, bo
     try:
         line = to_json(event, inf_nan_mode="null", fallback=repr).decode()
     except ValueError:  # Half an emoji, such as a path may hold.
+        line = ""
+    if not (line and line.isascii()):  # The stream may know no more than ASCII.
         line = json.dumps(event, default=repr)
     return (line,), {"waits": event["event"] == REQUEST}
 

@@ -87,9 +87,14 @@ class Protocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The body is complete."""
+        """The body is complete; reading goes on, or a caller who leaves would not be noticed.
+
+        Uvicorn stops reading while much of a body waits for the application.
+        """
         if not self.parser.should_upgrade():
             super().on_message_complete()
+            if not self.pipeline:
+                self.flow.resume_reading()
 
     def _feed(self, data: bytes) -> bytes:
         """What is left to feed. Raises HttpParserError."""

@@ -43,4 +43,3 @@ async def serve(
         async with app.router.lifespan_context(app), beside or nullcontext():
             if not server.should_exit:
                 await server.serve(sockets=[bound])
-    core.log.info("stopped")

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     sessions: PositiveInt = Field(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         description="batches that run side by side on the CPU, each on its own copy of the graph "
-        "up to 1 GiB together; set it to a container's CPU quota",
+        "up to 1 GiB a bundle; set it to a container's CPU quota",
     )
     threads: PositiveInt = Field(1, description="threads that one batch may use on the CPU")
     wide: bool = Field(

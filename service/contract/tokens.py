@@ -114,7 +114,7 @@ def pad(
     tickets: Sequence[Tokens], pad_id: int, length: int | None = None
 ) -> tuple[IntArray, IntArray]:
     """Token ids and attention mask, both (B, L) int64; L is the longest ticket's length unless
-    `length` is given.
+    `length` is given. Of one ticket alone the ids are its own, not to be written to.
     """
     if len(tickets) == 1 and length in (None, len(tickets[0])):
         ids_BL = tickets[0].ids[np.newaxis]

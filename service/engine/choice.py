@@ -100,10 +100,11 @@ class Chooser(Generic[Payload]):
 
     def _of_few(self, line: WaitingLine[Payload], now: float, share: int) -> Choice:
         """The same choice without arrays, whose thirty calls outweigh the sums that they save."""
-        sums = [0.0, *accumulate(_value(line, entry, now) for entry in line)]
+        earliest = min(entry.due for entry in line)
+        sums = [0.0, *accumulate(_value(entry, earliest, now) for entry in line)]
         best = -1.0, 0, 0, 0.0
         for last, entry in enumerate(line):
-            length, total = len(entry.tokens), sums[last + 1]
+            length, total = max(len(entry.tokens), 1), sums[last + 1]
             most = min(max(self._limits.budget_tokens // length, 1), share, last + 1)
             fixed, linear, square = self._cost.by_count(length)
             for size in self._sizes:
@@ -156,9 +157,9 @@ def values(line: WaitingLine[Payload], now: float) -> NDArray[np.float64]:
     return values_N
 
 
-def _value(line: WaitingLine[Payload], entry: Entry[Payload], now: float) -> float:
-    """As `values`, of one ticket; the scale differs, which no comparison notices."""
-    worth = entry.alone_s * math.exp((line.shortest.due - entry.due) / URGENCY_S)
+def _value(entry: Entry[Payload], earliest: float, now: float) -> float:
+    """As `values`, of one ticket. earliest: when the first of all is due."""
+    worth = entry.alone_s * math.exp((earliest - entry.due) / URGENCY_S)
     return _FORLORN * worth if entry.deadline - entry.alone_s < now else worth
 
 

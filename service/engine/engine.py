@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -199,9 +200,13 @@ class Engine:
     def _warm(self) -> None:
         # Workers that share a session share what warming up does to it.
         apart = {id(worker.session): worker for worker in self._workers}
-        for worker in apart.values():
-            for batch, length in self._warm_up:
-                worker.warm_up(batch, length, self._in_flight)
+        with ThreadPoolExecutor(len(apart)) as pool:
+            for warming in [pool.submit(self._warm_one, worker) for worker in apart.values()]:
+                warming.result()
+
+    def _warm_one(self, worker: Worker) -> None:
+        for batch, length in self._warm_up:
+            worker.warm_up(batch, length, self._in_flight)
 
     def _post(self, callback: Callable[..., None], *values: object) -> None:
         """Hands over from a worker's thread to the event loop."""

@@ -114,9 +114,10 @@ class Ledger:
 
         Raises LedgerUnavailable where the write failed; the records still wait then.
         """
+        writer = self._on()
         for arrive in self._on_their_way:
             await arrive()
-        await self._in_time(asyncio.wrap_future(self._on().flush()))
+        await self._in_time(asyncio.wrap_future(writer.flush()))
 
     async def feedback(self, labels: Sequence[FinalLabel]) -> FeedbackReceipt:
         """Keeps final labels, after the decisions that they may belong to.

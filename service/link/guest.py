@@ -62,6 +62,8 @@ class Guest:
 
     async def heard(self) -> None:
         """Returns once all that the front had said when this was called is in, or it is lost."""
+        if self.lost.is_set():
+            return
         self._echo = number = (self._echo + 1) % 2**32
         self._echoes[number] = echoed = asyncio.Event()
         self._send(Kind.ECHO, frames.pack_number(number))

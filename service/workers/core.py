@@ -45,6 +45,7 @@ def run_core(settings: Settings, sockets: Sockets, lifeline: int, supervisor: in
             hub = Hub(app.state.core, sockets.link)
             beside = _announced(hub, supervisor)
             runner.run(serve(app, sockets.http, beside, lifeline, (STOP,), (RELOAD,)))
+        log.info("stopped")
     except StartError as error:
         print(f"harbor-serve: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -33,6 +33,7 @@ def run_front(settings: Settings, number: int, sockets: Sockets, lifeline: int) 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         server = Server(FrontApp(front, core), front)
         runner.run(_serve(front, server, core, listening, lifeline))
+    log.info("stopped")
     return 0
 
 
@@ -50,4 +51,3 @@ async def _serve(
                     await front.bundles.seated.wait()
             if not server.should_exit:
                 await server.serve(sockets=[listening])
-    front.log.info("stopped")

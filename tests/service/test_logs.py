@@ -102,3 +102,10 @@ class _Counting(io.StringIO):
     def write(self, text: str) -> int:
         self.written += bool(text)
         return super().write(text)
+
+
+def test_a_stream_that_knows_ascii_alone_gets_every_line() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    open_log(stream).info("odd", path="/caf\u00e9")
+    assert json.loads(raw.getvalue())["path"] == "/caf\u00e9"

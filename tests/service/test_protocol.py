@@ -144,6 +144,17 @@ async def test_a_caller_who_leaves_is_noticed_at_once(body: bytes, late: bool) -
         assert await app.met.get() == 0
 
 
+async def test_a_caller_who_leaves_is_noticed_whose_body_came_in_one_large_read() -> None:
+    app = Caring(late=False)
+    async with asyncio.timeout(10), _connected(app=app) as (_, writer):
+        writer.write(HEAD + b"Content-Length: 100000\r\n\r\n")
+        await asyncio.sleep(0.05)
+        writer.write(b"x" * 100_000)
+        await app.begun.wait()
+        writer.close()
+        assert isinstance(await app.met.get(), CallerLeft)
+
+
 async def test_a_caller_who_stays_is_not_given_up_on_and_nobody_watches_afterwards() -> None:
     watching = []
 

@@ -16,7 +16,7 @@ from service.engine.waiting import Entry, WaitingLine
 TICKETS = st.lists(
     st.tuples(
         st.integers(1, 300),
-        st.floats(0.0, 0.5).map(lambda value: round(value, 3)),
+        (st.floats(0.0, 0.5) | st.floats(0.0, 1e3)).map(lambda value: round(value, 3)),
         st.floats(0.001, 0.1),
         st.sampled_from([0.5, 1e6]),
     ),
