@@ -81,10 +81,7 @@ class Batcher(Generic[Payload]):
         payload: Payload,
         now: float | None = None,
     ) -> Entry[Payload]:
-        """Queues a ticket. now: when it came, as by default this moment.
-
-        Raises Overloaded where the queue is full, Closing after `close`.
-        """
+        """Queues a ticket; it came at `now`, or this moment. Raises Overloaded, Closing."""
         with self._lock:
             if self.closed:
                 raise Closing("the engine is closing and takes no more tickets")

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -18,6 +17,7 @@ from service.engine.devices import Devices
 from service.engine.runner import Runner
 from service.engine.twins import Callers, Queue, Twins, Waiter
 from service.engine.waiting import Entry
+from service.engine.warm_up import warm_up
 from service.engine.wide import Wide
 from service.engine.worker import Outcome, Worker
 from service.errors import Closing, DeadlineExceeded, InferenceFailed
@@ -100,7 +100,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._devices.start(lambda report: self._post(self._hear, report))
         try:
-            await asyncio.to_thread(self._warm)
+            await asyncio.to_thread(warm_up, self._workers, self._warm_up, self._in_flight)
         except BaseException:
             await asyncio.to_thread(self._devices.close)
             raise
@@ -196,17 +196,6 @@ class Engine:
             deliver=lambda outcome: self._post(self._settle, outcome),
             leave=lambda worker: self._post(self._leave, worker),
         )
-
-    def _warm(self) -> None:
-        # Workers that share a session share what warming up does to it.
-        apart = {id(worker.session): worker for worker in self._workers}
-        with ThreadPoolExecutor(len(apart)) as pool:
-            for warming in [pool.submit(self._warm_one, worker) for worker in apart.values()]:
-                warming.result()
-
-    def _warm_one(self, worker: Worker) -> None:
-        for batch, length in self._warm_up:
-            worker.warm_up(batch, length, self._in_flight)
 
     def _post(self, callback: Callable[..., None], *values: object) -> None:
         """Hands over from a worker's thread to the event loop."""
