@@ -60,11 +60,12 @@ class _Ledger:
 
     async def drain(self) -> None:
         """Waits for what is under way, DRAIN_S at most; the rest is lost."""
-        if self.under_way:
-            try:
-                await asyncio.wait_for(self.idle.wait(), DRAIN_S)
-            except TimeoutError:
-                self.answers.lost = self.under_way
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                while self.under_way:  # A timer may end early; then an answer still sends another.
+                    await self.idle.wait()
+        except TimeoutError:
+            self.answers.lost = self.under_way
 
 
 async def closed(
