@@ -91,7 +91,7 @@ class Batcher(Generic[Payload]):
                 )
             now = self._clock() if now is None else now
             alone_s = self._cost.seconds(1, len(tokens))
-            due = due_s(now, alone_s, deadline, weight)
+            due = due_s(now, alone_s, deadline, weight, len(self._line))
             entry = Entry(tokens, deadline, weight, now, payload, due, alone_s)
             self._line.add(entry)
             self._work.notify()
@@ -112,7 +112,8 @@ class Batcher(Generic[Payload]):
         with self._lock:
             now = self._clock()
             if self._line.remove(entry):
-                entry.due = min(entry.due, due_s(now, entry.alone_s, deadline, weight))
+                due = due_s(now, entry.alone_s, deadline, weight, len(self._line))
+                entry.due = min(entry.due, due)
                 entry.weight = max(entry.weight, weight)
                 entry.deadline = max(entry.deadline, deadline)
                 self._line.add(entry)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.contract.tokens import Tokens
 from service.engine import choice
-from service.engine.choice import Chooser, Limits
+from service.engine.choice import Chooser, Limits, due_s
 from service.engine.cost import CostModel
 from service.engine.waiting import Entry, WaitingLine
 
@@ -59,3 +59,17 @@ def _score(line: WaitingLine[None], found: choice.Choice) -> float:
     assert isinstance(found.positions, range)
     worth = choice.values(line, 0.45)[list(found.positions)].sum()
     return float(worth) / found.predicted_s
+
+
+def _ahead_s(waiting: int) -> float:
+    """How much later than a long ticket a short one may come, and still be due before it."""
+    never = float("inf")
+    long, short = (due_s(0.0, alone_s, never, 1.0, waiting) for alone_s in (0.03, 0.003))
+    return long - short
+
+
+def test_the_more_wait_the_less_a_short_ticket_may_overtake() -> None:
+    found = [_ahead_s(waiting) for waiting in (0, choice.CROWD, 8, 32, 128)]
+    assert found[0] == found[1] == pytest.approx(choice.SLACK * 0.027)
+    assert found[1:] == sorted(found[1:], reverse=True)
+    assert found[-1] == pytest.approx(found[0] / 32)
