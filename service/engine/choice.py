@@ -4,6 +4,7 @@ Shapes: N waiting tickets in order of length, S batch sizes that are tried.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Generic
@@ -33,7 +34,7 @@ Simulated on a GPU with 512 clients, 0.03 costs a quarter of the throughput that
 """
 
 FEW = 12
-"""Up to so many waiting tickets are looked through one by one, which then is faster."""
+"""Up to so many tickets that are worth a look are gone through one by one, which then is faster."""
 
 BULK_S = 1.0
 """A ticket of weight 0 yields to those of weight 1 that come up to so much later."""
@@ -62,10 +63,10 @@ class Limits:
 class Choice:
     """The tickets at these positions of the line; what they will take, in seconds.
 
-    positions: a range of neighbours, or an array in the order in which they go.
+    positions: in the order in which they go.
     """
 
-    positions: range | NDArray[np.intp]
+    positions: Sequence[int]
     predicted_s: float
     released: Released
 
@@ -83,14 +84,14 @@ class Chooser(Generic[Payload]):
         self._limits = limits
         self._cost = cost
         self._sizes_S = sizes(limits.max_batch)
-        self._sizes: list[int] = self._sizes_S.tolist()
 
     def choose(self, line: WaitingLine[Payload], now: float, share: int) -> Choice:
         """The best batch of a line that is not empty. share: tickets that it may hold at most."""
         if len(line) == 1:
             return Choice(range(1), line.shortest.alone_s, "emptied")
-        if len(line) <= FEW:
-            return self._of_few(line, now, share)
+        near = line.due_until(self._latest_due(line, now))
+        if len(near) <= FEW:
+            return self._of_few(line, near, now, share)
         lengths_N = line.lengths
         counts_NS = self._counts(lengths_N, share)
         predicted_NS = self._cost.predict_s(counts_NS, lengths_N[:, None])
@@ -99,24 +100,48 @@ class Chooser(Generic[Payload]):
         count, predicted_s = int(counts_NS[last, size]), float(predicted_NS[last, size])
         return self._choice(line, last, count, predicted_s)
 
-    def _of_few(self, line: WaitingLine[Payload], now: float, share: int) -> Choice:
+    def _latest_due(self, line: WaitingLine[Payload], now: float) -> float:
+        """Whoever is due later spoils every batch: its worth, against that of the first, is less
+        than the seconds that it adds. What a call of the shortest saves is the most that one can.
+        """
+        if line.next_forlorn_s < now:
+            return math.inf  # The first may be one of those that are worth nothing.
+        fixed, linear, square = self._cost.by_count(max(len(line.shortest.tokens), 1))
+        if (added := linear + square) <= 0.0:
+            return math.inf
+        return line.earliest_due + URGENCY_S * math.log1p(fixed / added)
+
+    def _of_few(
+        self, line: WaitingLine[Payload], near: list[Entry[Payload]], now: float, share: int
+    ) -> Choice:
         """The same choice without arrays, whose thirty calls outweigh the sums that they save."""
-        earliest = min(entry.due for entry in line)
-        sums = [0.0, *accumulate(_value(entry, earliest, now) for entry in line)]
-        best = -1.0, 0, 0, 0.0
-        for last, entry in enumerate(line):
-            length, total = max(len(entry.tokens), 1), sums[last + 1]
-            most = min(max(self._limits.budget_tokens // length, 1), share, last + 1)
+        if len(near) == 1:
+            best = 0.0, 1, 1, near[0].alone_s
+        else:
+            near.sort(key=_tokens)
+            best = self._best(near, line.earliest_due, now, min(share, self._limits.max_batch))
+        _, last, count, predicted_s = best
+        chosen = near[last - count : last]
+        released = self._released(count, len(chosen[-1].tokens), len(line))
+        return Choice([line.position(entry) for entry in chosen], predicted_s, released)
+
+    def _best(
+        self, near: list[Entry[Payload]], earliest: float, now: float, most: int
+    ) -> tuple[float, int, int, float]:
+        """The score, the place behind its last ticket, the tickets and the seconds of the best
+        batch. near: in order of length.
+        """
+        sums = [0.0, *accumulate(_value(entry, earliest, now) for entry in near)]
+        best, top, budget = (-1.0, 0, 0, 0.0), -1.0, self._limits.budget_tokens
+        for last, entry in enumerate(near, start=1):
+            length, total = max(len(entry.tokens), 1), sums[last]
             fixed, linear, square = self._cost.by_count(length)
-            for size in self._sizes:
-                count = size if size < most else most
+            for count in range(1, min(budget // length or 1, most, last) + 1):
                 predicted_s = fixed + count * (linear + count * square)
-                score = (total - sums[last + 1 - count]) / predicted_s
-                if score > best[0]:
-                    best = score, last, count, predicted_s
-                if count == most:
-                    break
-        return self._choice(line, *best[1:])
+                score = (total - sums[last - count]) / predicted_s
+                if score > top:
+                    best, top = (score, last, count, predicted_s), score
+        return best
 
     def _choice(
         self, line: WaitingLine[Payload], last: int, count: int, predicted_s: float
@@ -157,6 +182,10 @@ def values(line: WaitingLine[Payload], now: float) -> NDArray[np.float64]:
     if line.next_forlorn_s < now:
         values_N = np.where(line.deadlines - line.alone < now, _FORLORN * values_N, values_N)
     return values_N
+
+
+def _tokens(entry: Entry[Payload]) -> int:
+    return len(entry.tokens)
 
 
 def _value(entry: Entry[Payload], earliest: float, now: float) -> float:

@@ -42,4 +42,4 @@ class RaggedChooser(Generic[Payload]):
         count = int(counts_S[best])
         full = count == self._limits.max_batch or count == fitting
         released: Released = "emptied" if count == len(line) else "full" if full else "best"
-        return Choice(order_N[:count], float(predicted_S[best]), released)
+        return Choice(order_N[:count].tolist(), float(predicted_S[best]), released)

@@ -1,9 +1,10 @@
-"""Tickets that wait come in; they lie sorted by length, and are scored as arrays."""
+"""Tickets that wait come in; they lie sorted by length, and those that are due first are found."""
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from math import inf
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ class WaitingLine(Generic[Payload]):
         self._entries: list[Entry[Payload]] = []
         # Lists, not arrays: most queues are short, and a change is a tenth as dear.
         self._lengths: list[int] = []
+        self._by_due: list[tuple[Any, ...]] = []  # Of (due, id, entry): no two compare as equal.
         self._earliest = self._latest = np.inf
         self.tokens = 0
         self.alone_s = 0.0
@@ -53,6 +55,26 @@ class WaitingLine(Generic[Payload]):
     def at(self, position: int) -> Entry[Payload]:
         """The entry at a position, from 0."""
         return self._entries[position]
+
+    def position(self, entry: Entry[Payload]) -> int:
+        """Where the entry lies. Raises ValueError where it does not."""
+        at = bisect_left(self._lengths, len(entry.tokens))
+        while at < len(self) and len(self._entries[at].tokens) == len(entry.tokens):
+            if self._entries[at] is entry:
+                return at
+            at += 1
+        raise ValueError("the entry does not wait here")
+
+    def due_until(self, latest: float) -> list[Entry[Payload]]:
+        """The entries that are due until then, the earliest first."""
+        stop = bisect_right(self._by_due, (latest, inf))
+        return [entry for _, _, entry in self._by_due[:stop]]
+
+    @property
+    def earliest_due(self) -> float:
+        """When the first of all ought to be answered, in seconds."""
+        due: float = self._by_due[0][0]
+        return due
 
     @property
     def lengths(self) -> NDArray[np.float64]:
@@ -90,6 +112,7 @@ class WaitingLine(Generic[Payload]):
         at = bisect_right(self._lengths, length)
         self._entries.insert(at, entry)
         self._lengths.insert(at, length)
+        insort(self._by_due, (entry.due, id(entry), entry))
         self._earliest = min(self._earliest, entry.deadline)
         self._latest = min(self._latest, entry.deadline - entry.alone_s)
         self.tokens += length
@@ -97,34 +120,34 @@ class WaitingLine(Generic[Payload]):
 
     def remove(self, entry: Entry[Payload]) -> bool:
         """Takes one entry out; False where it is not here any more."""
-        length = len(entry.tokens)
-        at = bisect_left(self._lengths, length)
-        while at < len(self) and len(self._entries[at].tokens) == length:
-            if self._entries[at] is entry:
-                self.take(at, at + 1)
-                return True
-            at += 1
-        return False
+        try:
+            at = self.position(entry)
+        except ValueError:
+            return False
+        self.take(at, at + 1)
+        return True
 
     def take(self, start: int, stop: int) -> list[Entry[Payload]]:
         """Takes the entries from position `start` to before `stop` out."""
         taken = self._entries[start:stop]
         del self._entries[start:stop], self._lengths[start:stop]
         if not self._entries:
+            self._by_due.clear()
             self.tokens, self.alone_s = 0, 0.0
             self._earliest = self._latest = np.inf
             return taken
         for entry in taken:
+            del self._by_due[bisect_left(self._by_due, (entry.due, id(entry)))]
             self.tokens -= len(entry.tokens)
             self.alone_s -= entry.alone_s
         return taken
 
-    def take_at(self, positions: range | NDArray[np.intp]) -> list[Entry[Payload]]:
+    def take_at(self, positions: Sequence[int]) -> list[Entry[Payload]]:
         """Takes the entries at these positions out, in the order in which they are named."""
         if isinstance(positions, range):
             return self.take(positions.start, positions.stop)
-        taken = [self._entries[at] for at in positions.tolist()]
-        for at in np.sort(positions)[::-1].tolist():
+        taken = [self._entries[at] for at in positions]
+        for at in sorted(positions, reverse=True):
             self.take(at, at + 1)
         return taken
 

@@ -9,7 +9,7 @@ from tests.service.engine.sessions import ticket
 
 
 def _entry(length: int, number: int, deadline: float = 1e9) -> Entry[int]:
-    return Entry(ticket(length), deadline, 1.0, float(number), number, due=number + 0.5)
+    return Entry(ticket(length), deadline, 1.0, float(number), number, due=number % 7 + 0.5)
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=40))
@@ -30,6 +30,11 @@ def test_the_line_stays_sorted_through_any_adds_and_removes(
         assert line.tokens == sum(len(held.tokens) for held in plain)
         np.testing.assert_array_equal(line.lengths, [len(held.tokens) for held in plain])
         np.testing.assert_array_equal(line.dues, [held.due for held in plain])
+        near = line.due_until(number / 2)
+        assert [held.due for held in near] == sorted(held.due for held in near)
+        assert {*near} == {held for held in plain if held.due <= number / 2}
+        assert [line.position(held) for held in plain] == list(range(len(plain)))
+        assert not plain or line.earliest_due == min(held.due for held in plain)
     assert line.take(0, len(line)) == plain
 
 
