@@ -60,8 +60,8 @@ def side_by_side(
 
 @contextmanager
 def remote(mode: str, labels: Mapping[str, Any]) -> Iterator[str]:
-    """A remote system in a process of its own, at the lowest priority: it stands for another
-    machine, so it must not take the processor from the service.
+    """A remote system in a process of its own that runs only where the processor is idle: it stands
+    for another machine, so it must not take it from the service.
     """
     port = free_port()
     command = [sys.executable, "-m", "tests.service.shadow.remote_systems", "--port", str(port)]
@@ -70,7 +70,7 @@ def remote(mode: str, labels: Mapping[str, Any]) -> Iterator[str]:
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        os.setpriority(os.PRIO_PROCESS, process.pid, 19)
+        os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
         _wait_until_listening(port, process)
         yield f"http://127.0.0.1:{port}"
     finally:
