@@ -6,18 +6,19 @@ them. Where white space ends every word anyway, the ids of a text are those of i
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache, partial
-from itertools import chain, islice
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer as FastTokenizer
 
 KNOWN = 16_384
-"""Pieces that are remembered; the one that was used longest ago goes first."""
+"""Pieces that are remembered at most; half of them go at once, those that were not used of late."""
 
 LONGEST = 64
 """Characters of a piece that is remembered, so that the memory of all of them is bounded."""
 
+_SIZE = np.dtype(np.int64).itemsize
 _PROBES = ("a", "b c d")
 
 
@@ -26,8 +27,12 @@ class Pieces:
 
     def __init__(self, fast: FastTokenizer, before: Sequence[int], after: Sequence[int]) -> None:
         """before, after: the special tokens around every text."""
-        self._before, self._after = before, after
-        self._ids = lru_cache(KNOWN)(partial(_ask, fast))
+        self._fast = fast
+        self._before, self._after = _bytes(before), _bytes(after)
+        # Ids as bytes lie in one place each; and a queue of who was used when would be written to
+        # at every look: both cost where a graph has just emptied the caches.
+        self._recent: dict[str, bytes] = {}
+        self._older: dict[str, bytes] = {}
 
     @classmethod
     def of(cls, fast: FastTokenizer, definition: str) -> Self | None:
@@ -43,21 +48,37 @@ class Pieces:
             return None
         return cls(fast, *first)
 
-    def encode(self, text: str, limit: int) -> tuple[list[int], bool] | None:
+    def encode(self, text: str, limit: int) -> tuple[NDArray[np.int64], bool] | None:
         """The first `limit` ids, special tokens included, and whether there are more.
 
-        None where a piece is too long to be remembered.
+        None where a piece is too long to be remembered. The array is not to be written to.
         """
         pieces = text.replace("\n", " ").replace("\t", " ").replace("\r", " ").split(" ")
-        if max(map(len, pieces)) > LONGEST:
-            return None
-        room = limit - len(self._before) - len(self._after)
-        ids = list(islice(chain.from_iterable(map(self._ids, pieces)), room + 1))
-        return [*self._before, *ids[:room], *self._after], len(ids) > room
+        room = limit * _SIZE - len(self._before) - len(self._after)
+        try:
+            found = b"".join(map(self._recent.__getitem__, pieces))
+        except KeyError:
+            if max(map(len, pieces)) > LONGEST:
+                return None
+            found = b"".join(map(self._ids, pieces))
+        whole = self._before + found[:room] + self._after
+        return np.frombuffer(whole, dtype=np.int64), len(found) > room
+
+    def _ids(self, piece: str) -> bytes:
+        """Of one piece, which is remembered from now on; any thread may call it."""
+        recent = self._recent
+        if (known := recent.get(piece)) is not None:
+            return known
+        if (known := self._older.get(piece)) is None:
+            known = _bytes(self._fast.encode(piece, add_special_tokens=False).ids)
+        if len(recent) >= KNOWN // 2:
+            self._older, self._recent = recent, {}
+        self._recent[piece] = known
+        return known
 
 
-def _ask(fast: FastTokenizer, piece: str) -> tuple[int, ...]:
-    return tuple(fast.encode(piece, add_special_tokens=False).ids)
+def _bytes(ids: Sequence[int]) -> bytes:
+    return np.array(ids, dtype=np.int64).tobytes()
 
 
 def _splits_at_spaces(definition: dict[str, Any]) -> bool:

@@ -92,7 +92,7 @@ class Tokenizer:
         if known is None:
             return _tokens(self._fast.encode(cut), len(cut) < len(text))
         ids, more = known
-        return Tokens(np.array(ids, dtype=np.int64), more or len(cut) < len(text))
+        return Tokens(ids, more or len(cut) < len(text))
 
     def encode_batch(self, texts: Sequence[str]) -> list[Tokens]:
         """As `encode`, for many texts on all cores and nothing remembered; same ids."""

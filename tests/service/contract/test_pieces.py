@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as FastTokenizer
 
+from service.contract import pieces
 from service.contract.pieces import LONGEST, Pieces
 from tests.tiny_bundle import WORDS, tokenizer_definition
 
@@ -53,7 +54,21 @@ def test_the_ids_and_the_cut_are_those_of_the_whole_text(text: str) -> None:
     assert PIECES is not None
     whole = FAST.encode(text)
     found = PIECES.encode(text, LIMIT)
-    assert found is None or found == (whole.ids, bool(whole.overflowing))
+    if found is not None:
+        assert found[0].tolist() == whole.ids
+        assert found[1] == bool(whole.overflowing)
+
+
+def test_half_of_the_pieces_are_forgotten_and_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pieces, "KNOWN", 8)
+    remembering = Pieces.of(FAST, FAST.to_str())
+    assert remembering is not None
+    for text in [*WORDS, " ".join(WORDS), *reversed(WORDS)]:
+        found = remembering.encode(text, LIMIT)
+        assert found is not None
+        assert found[0].tolist() == FAST.encode(text).ids
 
 
 def test_a_piece_too_long_to_be_remembered_is_left_to_the_tokenizer() -> None:
