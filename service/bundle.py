@@ -19,9 +19,10 @@ class Bundle:
     """A bundle that proved itself, with the engine that runs it.
 
     directory: without links. digest: `sha256:...` of the sealed directory. rules: by task, how its
-    probabilities become a decision. degraded: `auto` had to fall back although the host has a
-    driver. reason: why `auto` did not take CUDA. policy: that the rules follow beside the bundle.
-    name: as replies have it. primary: names of the primary tasks.
+    probabilities become a decision. provider: where it computes. degraded: that is not where it was
+    meant to: `auto` had to fall back although the host has a driver, or a device is lost. reason:
+    why `auto` did not take CUDA. policy: that the rules follow beside the bundle. name: as replies
+    have it. primary: names of the primary tasks.
     """
 
     directory: Path

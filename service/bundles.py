@@ -180,7 +180,8 @@ class Bundles:
     async def _replace(self, directory: Path) -> Bundle:
         if self._closing:
             raise Closing("the service is closing and loads no more bundles")
-        held = await self._load(directory)
+        # Tickets are computed meanwhile: they are left all cores but one.
+        held = await self._load(directory, at_once=False)
         old, self._active = self._active, None
         if old is not None:
             if old.bundle.digest != held.bundle.digest:
@@ -200,10 +201,17 @@ class Bundles:
         bundle = await asyncio.to_thread(early.result)
         return await begun(bundle, self._settings.bundle, early.reports)
 
-    async def _load(self, directory: Path, *, in_shadow: bool = False) -> Held:
+    async def _load(
+        self, directory: Path, *, in_shadow: bool = False, at_once: bool = True
+    ) -> Held:
         reports = Reports(self._on_batch)
         bundle = await asyncio.to_thread(
-            open_bundle, directory, self._settings, reports, in_shadow=in_shadow
+            open_bundle,
+            directory,
+            self._settings,
+            reports,
+            in_shadow=in_shadow,
+            at_once=at_once,
         )
         return await begun(bundle, directory, reports)
 

@@ -7,19 +7,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from service.bundle import Bundle
-from service.engine.answer import BatchReport
+from service.engine.answer import BatchReport, DeviceReport
 from service.errors import BundleRefused, InferenceFailed
 
 
 class Reports:
-    """Passes the reports of a bundle's batches on while the bundle is the active one."""
+    """Passes the reports of a bundle's batches on while the bundle is the active one.
+
+    moved: hears where the bundle computes now, whether it is the active one or not.
+    """
 
     def __init__(self, listener: Callable[[BatchReport], None] | None = None) -> None:
         self.listener = listener
+        self.moved: Callable[[DeviceReport], None] = lambda _: None
         self.wanted = False
         self.replaced = False
 
     def __call__(self, report: BatchReport) -> None:
+        if report.device is not None:
+            self.moved(report.device)
         if self.wanted and self.listener is not None:
             # Where a bundle that was replaced computes says nothing of the one that serves.
             self.listener(replace(report, device=None) if self.replaced else report)
@@ -40,6 +46,7 @@ class Held:
 
     def __post_init__(self) -> None:
         self.free.set()
+        self.reports.moved = self._move
 
     @property
     def active(self) -> bool:
@@ -62,6 +69,11 @@ class Held:
         if not self.leases:
             self.free.set()
 
+    def _move(self, device: DeviceReport) -> None:
+        """From now on the bundle says that it computes there."""
+        if (self.bundle.provider, self.bundle.degraded) != (device.provider, device.degraded):
+            self.bundle = replace(self.bundle, provider=device.provider, degraded=device.degraded)
+
     async def close(self, drain_s: float) -> None:
         """Closes the engine when the last lease has ended, or after `drain_s` seconds."""
         with contextlib.suppress(TimeoutError):
@@ -72,8 +84,9 @@ class Held:
 
 async def begun(bundle: Bundle, origin: Path, reports: Reports) -> Held:
     """The bundle with its engine at work. Raises BundleRefused where the warm-up fails."""
+    held = Held(bundle, origin, reports)
     try:
         await bundle.engine.__aenter__()
     except InferenceFailed as error:
         raise BundleRefused(f"bundle {origin.name} fails in warm-up: {error}") from error
-    return Held(bundle, origin, reports)
+    return held

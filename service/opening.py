@@ -47,13 +47,15 @@ def open_bundle(
     on_batch: Callable[[BatchReport], None] = _ignore,
     *,
     in_shadow: bool = False,
+    at_once: bool = True,
 ) -> Bundle:
     """Opens a bundle and proves its golden tickets on the provider that will serve.
 
     Before that its digests, manifest, text template, tokenizer and graph are checked, and that the
-    policy fits. in_shadow: it need not fit then, see `under`. Takes seconds: call it in a thread.
-    The engine is built, not started: `async with bundle.engine` does that. Raises BundleRefused
-    naming the cause, ProviderMissing where the provider that was asked for is not to be had,
+    policy fits. in_shadow: it need not fit then, see `under`. at_once: sessions are opened on all
+    cores; else on one, for where another bundle serves. Takes seconds: call it in a thread. The
+    engine is built, not started: `async with bundle.engine` does that. Raises BundleRefused naming
+    the cause, ProviderMissing where the provider that was asked for is not to be had,
     PolicyRefused where the policy cannot be read.
     """
     # Where a link leads is settled once: it may be pointed elsewhere while the files are read, and
@@ -61,7 +63,7 @@ def open_bundle(
     directory = Path(os.path.realpath(directory))
     policy = None if settings.policy is None else read_policy(settings.policy)
     try:
-        return _open(directory, settings, on_batch, policy, in_shadow)
+        return _open(directory, settings, on_batch, policy, in_shadow, at_once)
     except (ContractError, InferenceFailed) as error:
         raise BundleRefused(f"bundle {directory.name}: {error}") from error
     except OSError as error:
@@ -74,6 +76,7 @@ def _open(
     on_batch: Callable[[BatchReport], None],
     policy: Policy | None,
     in_shadow: bool,
+    at_once: bool,
 ) -> Bundle:
     digest = check_digests(directory)
     manifest = read_manifest(directory)
@@ -81,7 +84,7 @@ def _open(
     variant = _variant(manifest, settings)
     rules = _rules(manifest, variant, policy, digest if in_shadow else None)
     tokenizer = Tokenizer.from_file(directory / TOKENIZER, manifest.token_limit)
-    opened = _opened(directory, manifest, variant, settings)
+    opened = _opened(directory, manifest, variant, settings, at_once)
     proof = Proof(directory, digest, manifest, variant, tokenizer)
     # On the CPU they are copies of one graph; each GPU is proved for itself.
     for session in opened.sessions[:1] if opened.provider == "cpu" else opened.sessions:
@@ -134,7 +137,9 @@ def _rules(
         raise BundleRefused(f"{policy.name} does not fit the bundle: {error}") from error
 
 
-def _opened(directory: Path, manifest: Manifest, variant: Variant, settings: Settings) -> Opened:
+def _opened(
+    directory: Path, manifest: Manifest, variant: Variant, settings: Settings, at_once: bool
+) -> Opened:
     return open_sessions(
         directory / variant.file,
         manifest.tasks,
@@ -142,6 +147,7 @@ def _opened(directory: Path, manifest: Manifest, variant: Variant, settings: Set
         sessions=settings.sessions,
         threads=settings.threads,
         cudas=_cudas(settings),
+        at_once=at_once,
     )
 
 

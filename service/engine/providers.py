@@ -71,16 +71,18 @@ def open_sessions(
     sessions: int,
     threads: int,
     cudas: Sequence[Cuda] = (Cuda(),),
+    at_once: bool = True,
     driver: Callable[[], bool] = has_driver,
     opener: Opener = Session.open,
 ) -> Opened:
     """Opens a graph on CUDA or the CPU.
 
     sessions: batches that run side by side on the CPU. threads: that one batch may use there.
-    cudas: how it is opened on each GPU. `auto` takes CUDA where the host has a driver, and falls
-    back to the CPU with a warning where CUDA does not start on every one of them. A host without a
-    driver simply serves on the CPU. Raises ProviderMissing where `cuda` is not to be had,
-    InferenceFailed where the graph does not load.
+    cudas: how it is opened on each GPU. at_once: copies on the CPU are opened on all cores, else on
+    one, which leaves the others to who computes meanwhile. `auto` takes CUDA where the host has a
+    driver, and falls back to the CPU with a warning where CUDA does not start on every one of them.
+    A host without a driver simply serves on the CPU. Raises ProviderMissing where `cuda` is not to
+    be had, InferenceFailed where the graph does not load.
     """
     reason: str | None = None
     present = wanted != "cpu" and driver()
@@ -95,9 +97,8 @@ def open_sessions(
                 raise
             reason = str(error)
             logger.warning("serving on the CPU, although this host has an NVIDIA driver: %s", error)
-    copies = _side_by_side(
-        lambda: opener(graph, tasks, "cpu", threads), _affordable(graph, sessions)
-    )
+    count = _affordable(graph, sessions)
+    copies = _opened(lambda: opener(graph, tasks, "cpu", threads), count, at_once)
     degraded = reason is not None
     if wanted == "auto" and not degraded:
         reason = "this host has no NVIDIA driver"
@@ -115,9 +116,9 @@ def _affordable(graph: Path, sessions: int) -> int:
     return max(1, min(sessions, COPIES_BYTES // max(1, size)))
 
 
-def _side_by_side(opener: Callable[[], Session], count: int) -> list[Session]:
-    """So many sessions, opened on all cores. Raises as the opener does."""
-    if count == 1:
-        return [opener()]
+def _opened(opener: Callable[[], Session], count: int, at_once: bool) -> list[Session]:
+    """So many sessions. Raises as the opener does."""
+    if count == 1 or not at_once:
+        return [opener() for _ in range(count)]
     with ThreadPoolExecutor(min(count, os.cpu_count() or 1)) as pool:
         return [opening.result() for opening in [pool.submit(opener) for _ in range(count)]]

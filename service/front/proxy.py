@@ -20,6 +20,7 @@ Header = tuple[bytes, bytes]
 _OF_ONE_CONNECTION = frozenset(
     (b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect")
 )
+_CLOSE: Header = (b"connection", b"close")
 READY = "/readyz"
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """Of the connections to the core: as many as callers ask at once."""
@@ -51,8 +52,7 @@ class Proxy:
         except ServiceError as error:
             await self._edge(_raising(error))(scope, receive, send)
         else:
-            if answered is not None:
-                await self._pass_back(answered, send)
+            await (_to_nobody(send) if answered is None else self._pass_back(answered, send))
 
     async def _answered(self, request: Request) -> httpx.Response | None:
         """The core's reply; None where the caller has left, whom the core answers all the same."""
@@ -70,7 +70,7 @@ class Proxy:
         # The server adds its own date.
         headers = [one for one in _passed(answered.headers.raw) if one[0].lower() != b"date"]
         if self._process.readiness.draining:
-            headers.append((b"connection", b"close"))
+            headers.append(_CLOSE)
         start = {"type": "http.response.start", "status": answered.status_code, "headers": headers}
         async with aclosing(answered):
             await send(start)
@@ -106,6 +106,16 @@ class Proxy:
             raise InvalidRequest("the request's head is not valid HTTP/1.1") from None
         except httpx.TransportError:
             raise NotReady(GONE) from None
+
+
+async def _to_nobody(send: Send) -> None:
+    """Ends a request whose caller has left.
+
+    The server takes none for left but the last that came by a connection, and has an error to log
+    where another one gets no reply.
+    """
+    await send({"type": "http.response.start", "status": CallerLeft.status, "headers": [_CLOSE]})
+    await send({"type": "http.response.body"})
 
 
 def _late(asked: httpx.Request) -> ServiceError:

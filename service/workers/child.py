@@ -8,6 +8,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+
+from service.workers.heart import Heart
 
 STOP, RELOAD = signal.SIGUSR2, signal.SIGUSR1
 """What a process of our own is told to do by its supervisor alone."""
@@ -20,19 +23,21 @@ class Child:
     """One process.
 
     main: its life, which gives its exit status. pid: 0 while it does not run. due: when it is to be
-    begun again, on `time.monotonic()`.
+    begun again, on `time.monotonic()`. heart: beats while it serves.
     """
 
     name: str
-    main: Callable[[], int]
+    main: Callable[[Heart], int]
     pid: int = 0
     due: float = 0.0
+    heart: Heart = field(default_factory=Heart)
     _began: float = 0.0
     _failures: int = field(default=0)
 
     def begin(self, blocked: Sequence[signal.Signals]) -> None:
         """Forks. blocked: the signals that this process waits for, and the child shall not."""
         self._began = time.monotonic()
+        self.heart.rest()
         try:
             self.pid = os.fork()
         except OSError:  # The host has no room for a process now.
@@ -41,7 +46,7 @@ class Child:
         if not self.pid:
             status = 1
             try:
-                status = _live(self.main, blocked)
+                status = _live(partial(self.main, self.heart), blocked)
             finally:  # Whatever happens, nothing of the supervisor's must be unwound here.
                 os._exit(status)
 

@@ -16,15 +16,18 @@ from service.garbage import for_good
 from service.logs import GATHER_S, forward_library_logs, open_log
 from service.settings import Settings
 from service.workers.child import RELOAD, STOP
+from service.workers.heart import Heart
 from service.workers.sockets import Sockets
 
 READY = signal.SIGUSR1
 """What the supervisor hears once the core answers."""
 
 
-def run_core(settings: Settings, sockets: Sockets, lifeline: int, supervisor: int) -> int:
+def run_core(
+    settings: Settings, sockets: Sockets, lifeline: int, supervisor: int, heart: Heart
+) -> int:
     """The process's life; its exit status. lifeline: a pipe that ends with the supervisor, whose
-    process id is the other.
+    process id is the other. heart: beats while the core answers.
     """
     sockets.keep(sockets.link, sockets.http)
     log = open_log(sys.stdout, settings.log_level, GATHER_S).bind(process="core")
@@ -43,7 +46,7 @@ def run_core(settings: Settings, sockets: Sockets, lifeline: int, supervisor: in
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             app = create_app(own, log, early)
             hub = Hub(app.state.core, sockets.link)
-            beside = _announced(hub, supervisor)
+            beside = _announced(hub, supervisor, heart)
             runner.run(serve(app, sockets.http, beside, lifeline, (STOP,), (RELOAD,)))
         log.info("stopped")
     except StartError as error:
@@ -54,9 +57,10 @@ def run_core(settings: Settings, sockets: Sockets, lifeline: int, supervisor: in
 
 @asynccontextmanager
 async def _announced(
-    hub: AbstractAsyncContextManager[object], supervisor: int
+    hub: AbstractAsyncContextManager[object], supervisor: int, heart: Heart
 ) -> AsyncIterator[None]:
     async with hub:
         if os.getppid() == supervisor:  # It may be gone, and its children another's.
             os.kill(supervisor, READY)
-        yield
+        with heart.beating():
+            yield

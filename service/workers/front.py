@@ -15,14 +15,19 @@ from service.logs import GATHER_S, forward_library_logs, open_log
 from service.server import Server, ending, signals
 from service.settings import Settings
 from service.workers.child import STOP
+from service.workers.heart import Heart
 from service.workers.sockets import Sockets
 
 _PATIENCE_S = 1.0
 """How long a front that starts waits for the core's bundle before it takes its first caller."""
 
 
-def run_front(settings: Settings, number: int, sockets: Sockets, lifeline: int) -> int:
-    """The process's life; its exit status. number: from 0. lifeline: ends with the supervisor."""
+def run_front(
+    settings: Settings, number: int, sockets: Sockets, lifeline: int, heart: Heart
+) -> int:
+    """The process's life; its exit status. number: from 0. lifeline: ends with the supervisor.
+    heart: beats while it serves.
+    """
     listening = sockets.fronts[number]
     sockets.keep(listening)
     name = str(number + 1)
@@ -32,7 +37,7 @@ def run_front(settings: Settings, number: int, sockets: Sockets, lifeline: int) 
     core = httpx.AsyncHTTPTransport(uds=str(sockets.http_path), limits=LIMITS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         server = Server(FrontApp(front, core), front)
-        runner.run(_serve(front, server, core, listening, lifeline))
+        runner.run(_serve(front, server, core, listening, lifeline, heart))
     log.info("stopped")
     return 0
 
@@ -43,6 +48,7 @@ async def _serve(
     core: httpx.AsyncHTTPTransport,
     listening: socket.socket,
     lifeline: int,
+    heart: Heart,
 ) -> None:
     with signals({(STOP,): server.stop}), ending(lifeline, server.stop):
         async with core, front.bundles:
@@ -50,4 +56,5 @@ async def _serve(
                 async with asyncio.timeout(_PATIENCE_S):
                     await front.bundles.seated.wait()
             if not server.should_exit:
-                await server.serve(sockets=[listening])
+                with heart.beating():
+                    await server.serve(sockets=[listening])

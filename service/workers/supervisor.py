@@ -1,4 +1,5 @@
-"""Settings come in; one core and N fronts serve behind one port, and are replaced when they die.
+"""Settings come in; one core and N fronts serve behind one port, and are replaced when they die
+or hang.
 
 SIGTERM, SIGINT  stop: the fronts first, as a single process stops; then the core.
 SIGHUP           the core opens the active bundle's path again.
@@ -14,7 +15,9 @@ from service.logs import Log
 from service.settings import Settings
 from service.workers.child import RELOAD, STOP, Child
 from service.workers.core import READY, run_core
+from service.workers.heart import Heart
 from service.workers.sockets import Sockets, open_sockets
+from service.workers.watch import Watch
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _SIGNALS = (*_STOPS, signal.SIGHUP, signal.SIGCHLD, READY)
@@ -33,13 +36,13 @@ def supervise(settings: Settings, log: Log) -> int:
     log = log.bind(process="supervisor")
     with open_sockets(settings.host, settings.port, settings.workers) as sockets:
 
-        def core() -> int:
+        def core(heart: Heart) -> int:
             os.close(held)
-            return run_core(settings, sockets, lifeline, supervisor)
+            return run_core(settings, sockets, lifeline, supervisor, heart)
 
-        def front(number: int) -> int:
+        def front(number: int, heart: Heart) -> int:
             os.close(held)
-            return run_front(settings, number, sockets, lifeline)
+            return run_front(settings, number, sockets, lifeline, heart)
 
         fronts = [
             Child(f"front-{number + 1}", partial(front, number))
@@ -56,6 +59,7 @@ class Supervisor:
     ) -> None:
         self._settings, self._sockets, self._log = settings, sockets, log
         self._core, self._fronts = core, fronts
+        self._watch = Watch((core, *fronts), log)
         self._answered = self._stopping = self._core_told = False
         self._status = 0
         self._latest = float("inf")
@@ -83,10 +87,10 @@ class Supervisor:
         return [child for child in (self._core, *self._fronts) if child.pid]
 
     def _wait_s(self) -> float:
-        """Until a process is due to begin again or to be killed; an hour where none is."""
+        """Until a process is due to begin again, to be killed or to be felt for."""
         now = time.monotonic()
         waiting = [child.due for child in self._expected() if not child.pid]
-        return max(0.0, min([self._latest, now + 3600.0, *waiting]) - now)
+        return max(0.0, min([self._latest, self._watch.due, *waiting]) - now)
 
     def _expected(self) -> list[Child]:
         """Who is to run."""
@@ -105,7 +109,10 @@ class Supervisor:
         self._answered = True
 
     def _go_on(self) -> None:
-        """Begins who is due; where all stop, ends the core after the last front."""
+        """Kills who hangs and begins who is due; where all stop, ends the core after the last
+        front.
+        """
+        self._watch.look()
         now = time.monotonic()
         for child in self._expected():
             if not child.pid and child.due <= now:

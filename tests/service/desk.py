@@ -59,12 +59,16 @@ class Desk:
 
 
 @asynccontextmanager
-async def serving(bundle: Path, engine: Any = None, **changes: Any) -> AsyncIterator[Desk]:
-    """Serves in this process. engine: stands in for the bundle's own. changes: of the settings."""
+async def serving(
+    bundle: Path, engine: Any = None, *, early: Any = None, **changes: Any
+) -> AsyncIterator[Desk]:
+    """Serves in this process. engine: stands in for the bundle's own. early: has the bundle open.
+    changes: of the settings.
+    """
     given = {"sessions": 1, "provider": "cpu", "ledger": "off", **changes}
     settings = Settings(bundle=bundle, **given)
     stream = io.StringIO()
-    core = create_core(settings, open_log(stream, settings.log_level))
+    core = create_core(settings, open_log(stream, settings.log_level), early)
     if engine is not None:
         core = replace(core, bundles=FixedBundle(bundle, settings, engine))
     app = build_app(core)

@@ -1,19 +1,24 @@
 """Leases, swaps and roll-backs: which bundle answers, and when the old one closes."""
 
 import asyncio
+import os
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from service import opening
 from service.bundle import Bundle
 from service.bundles import Bundles
 from service.contract.bundle import bundle_digest
 from service.engine.answer import Answer
+from service.engine.providers import Opened, open_sessions
 from service.errors import BundleRefused, Closing, NotReady, UnknownLegacy
 from service.settings import Settings
+from tests.service.engine.crowded import Crowded
 from tests.tiny_bundle import GRAPH, write_bundle
 
 TEXT = "invoice charged twice, please refund"
@@ -246,6 +251,24 @@ async def test_only_batches_of_the_bundle_that_answers_are_reported(shelf: dict[
         bundles.exchange("old")
         await _ask(bundles.active)
         assert reported == [1]
+
+
+async def test_a_start_opens_sessions_on_all_cores_and_a_swap_on_one(
+    shelf: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowded: list[Crowded] = []
+
+    def counted(*positional: Any, **named: Any) -> Opened:
+        crowded.append(Crowded())
+        return open_sessions(*positional, **named, opener=crowded[-1].open)
+
+    monkeypatch.setattr(opening, "open_sessions", counted)
+    async with Bundles(_settings(shelf["one"]), shadows={"new": shelf["two"]}) as bundles:
+        await bundles.swap(shelf["three"])
+        await bundles.rollback()
+        await bundles.reload()
+    at_start = 2 if (os.cpu_count() or 1) > 1 else 1
+    assert [one.most for one in crowded] == [at_start, at_start, 1, 1, 1]
 
 
 async def test_a_broken_shadow_bundle_keeps_the_service_from_starting_and_leaves_nothing_open(

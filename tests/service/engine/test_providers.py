@@ -1,5 +1,6 @@
 """Which provider is opened, when the service falls back, and when it refuses."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from service.engine.device import Device
 from service.engine.providers import Opened, open_sessions
 from service.engine.session import Session
 from service.errors import InferenceFailed, ProviderMissing
+from tests.service.engine.crowded import Crowded
 from tests.tiny_bundle import DEFAULT_TASKS, GRAPH, write_bundle
 
 
@@ -104,6 +106,24 @@ def test_the_cpu_runs_as_many_batches_side_by_side_as_asked(graph: Path) -> None
     opened = _open(graph, host, "cpu")
     assert (opened.provider, len(opened.sessions), opened.degraded) == ("cpu", 3, False)
     assert len(set(opened.sessions)) == 3
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_copies_are_opened_on_all_cores_or_where_they_must_not_on_one(
+    graph: Path, at_once: bool
+) -> None:
+    crowded = Crowded()
+    opened = open_sessions(
+        graph,
+        DEFAULT_TASKS,
+        "cpu",
+        sessions=3,
+        threads=1,
+        at_once=at_once,
+        opener=crowded.open,
+    )
+    assert len(set(opened.sessions)) == 3
+    assert (crowded.most > 1) == (at_once and (os.cpu_count() or 1) > 1)
 
 
 @pytest.mark.parametrize(("copies", "held"), [(2.5, 2), (1.0, 1), (0.5, 1)])

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from service.workers.child import STOP
+from service.workers.heart import BEAT_S, PATIENCE
 from tests.benchmarks.server import free_port
 from tests.service.desk import TICKET
 from tests.service.process import PATIENCE_S, Process, running
@@ -72,6 +74,34 @@ def test_while_the_core_is_gone_fronts_refuse_and_then_go_on(served: Process) ->
     assert httpx.get(f"{served.url}/readyz").status_code == 200
     assert set(children(served.popen.pid)) & set(fronts) == set(fronts)
     assert served.wait_for("process lost")["process"] == "core"
+
+
+@pytest.mark.slow
+def test_a_core_and_a_front_that_hang_are_replaced(served: Process) -> None:
+    core, hung, *fronts = children(served.popen.pid)
+    os.kill(core, signal.SIGSTOP)
+    os.kill(hung, signal.SIGSTOP)
+    lost = {served.wait_for("process hangs", count)["process"] for count in (1, 2)}
+    assert lost == {"core", "front-1"}
+    until(lambda: not (alive(core) or alive(hung)))
+    until(lambda: len(children(served.popen.pid)) == 4)
+    until(lambda: [status_of(served.url) for _ in range(24)] == [200] * 24)
+    assert set(fronts) < set(children(served.popen.pid))
+    statuses = [line["status"] for line in served.lines if line["event"] == "process lost"]
+    assert statuses == [-signal.SIGKILL] * 2
+
+
+@pytest.mark.slow
+def test_processes_that_were_all_stopped_go_on_where_they_were(served: Process) -> None:
+    pids = children(served.popen.pid)
+    for pid in (served.popen.pid, *pids):
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep((PATIENCE + 2) * BEAT_S)
+    for pid in (served.popen.pid, *pids):
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(3 * BEAT_S)
+    assert [status_of(served.url) for _ in range(24)] == [200] * 24
+    assert children(served.popen.pid) == pids
 
 
 def test_nobody_is_reset_and_nothing_is_left_when_all_stop_under_load(served: Process) -> None:
