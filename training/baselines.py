@@ -1,5 +1,8 @@
 """Training and test tickets come in; what majority and a bag of words reach on them goes out."""
 
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -19,10 +22,17 @@ FLOOR = 1e-6
 """The probability of a label that the training split lacks."""
 
 
+class Texts(Protocol):
+    """Texts that are read one after another, more than once."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+
+
 class BagOfWords:
     """TF-IDF over words and word pairs; fitted once on the training texts, used by every task."""
 
-    def __init__(self, texts: list[str]) -> None:
+    def __init__(self, texts: Texts) -> None:
         self._vectorizer = _vectorizer(2 if len(texts) > FEW else 1)
         try:
             self._train = self._vectorizer.fit_transform(texts)
@@ -34,16 +44,24 @@ class BagOfWords:
         """Log probabilities (M, C) of logistic regression for M texts. labels_N: of the training
         texts.
         """
+        return self.fitted(task, labels_N)(texts)
+
+    def fitted(self, task: Task, labels_N: IntArray) -> Callable[[list[str]], FloatArray]:
+        """As `scores`, for one list of texts after another."""
         known = labels_N != UNLABELLED
-        scores_MC = np.full((len(texts), task.classes), np.log(FLOOR))
         if len(np.unique(labels_N[known])) < 2:
-            return majority_scores(task, labels_N, len(texts))
+            return lambda texts: majority_scores(task, labels_N, len(texts))
         model = LogisticRegression(C=10.0, max_iter=300, solver="lbfgs", tol=1e-3)
         model.fit(self._train[known], labels_N[known])
-        scores_MC[:, model.classes_] = np.log(
-            np.maximum(model.predict_proba(self._vectorizer.transform(texts)), FLOOR)
-        )
-        return scores_MC
+
+        def scores(texts: list[str]) -> FloatArray:
+            scores_MC = np.full((len(texts), task.classes), np.log(FLOOR))
+            scores_MC[:, model.classes_] = np.log(
+                np.maximum(model.predict_proba(self._vectorizer.transform(texts)), FLOOR)
+            )
+            return scores_MC
+
+        return scores
 
 
 def _vectorizer(min_texts: int) -> TfidfVectorizer:

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from training.audit import columns, label_pairs, order, splits, words
 from training.audit.finding import Audit, worst_first
-from training.audit.material import Material, gather
+from training.audit.material import gather
+from training.audit.tickets import Tickets
 from training.config import RunConfig
 from training.errors import DataError
 
@@ -23,13 +24,14 @@ def run_audit(data: Path, config: RunConfig, splits: Path | None = None) -> Audi
     The tickets are read and split as a run of `config` would; splits: a file `id,split` that is
     judged in place of that split. Raises TrainingError where a run would refuse the tickets.
     """
-    return audit_of(gather(data, config, splits), data.name)
+    with gather(data, config, splits) as tickets:
+        return audit_of(tickets, data.name)
 
 
-def audit_of(material: Material, name: str) -> Audit:
+def audit_of(material: Tickets, name: str) -> Audit:
     """As `run_audit`, of tickets that were read from the file `name`."""
     found = worst_first(finding for check in _CHECKS for finding in check(material))
-    return Audit(name, material.fingerprint, len(material.table), found)
+    return Audit(name, material.fingerprint, len(material), found)
 
 
 def write_audit(audit: Audit, path: Path) -> None:

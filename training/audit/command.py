@@ -59,4 +59,9 @@ def relabel(
         counts = (f"{one.tickets:,}", f"{one.wrong:,}", percent(one.share), f"{len(one.doubts):,}")
         table.add_row(Text(one.task), *counts)
     console.print(table)
+    if sample := max((one.sample for one in found), default=0):
+        console.print(
+            f"every ticket was judged, by models that learned from a sample of {sample:,} tickets "
+            "at most"
+        )
     return 0

@@ -5,7 +5,7 @@ from itertools import permutations
 from service.contract.tasks import Task
 from training.audit.association import IntArray, Lookup, lookup
 from training.audit.finding import Finding, Severity, percent
-from training.audit.material import Material
+from training.audit.tickets import Tickets
 
 CHECK = "label from label"
 FEW = 50
@@ -16,14 +16,14 @@ SURE = 0.8
 """What the interval of a failing lookup must lie above."""
 
 
-def check(material: Material) -> list[Finding]:
+def check(material: Tickets) -> list[Finding]:
     """For each pair of tasks in both directions: lookup accuracy and normalised conditional
     entropy over the tickets that carry both labels.
     """
     return [_pair(material, known, told) for known, told in permutations(material.tasks, 2)]
 
 
-def _pair(material: Material, known: Task, told: Task) -> Finding:
+def _pair(material: Tickets, known: Task, told: Task) -> Finding:
     about = f"{told.name} from {known.name}"
     known_N, told_N = material.labels[known.name], material.labels[told.name]
     both_N = (known_N >= 0) & (told_N >= 0)
@@ -64,7 +64,7 @@ def _remedy(severity: Severity, known: Task, told: Task) -> str:
     )
 
 
-def told_by(material: Material, known_N: IntArray, task: Task) -> Lookup | None:
+def told_by(material: Tickets, known_N: IntArray, task: Task) -> Lookup | None:
     """How well a column of codes tells a task's labels; None where too few tickets have one."""
     told_N = material.labels[task.name]
     with_N = told_N >= 0

@@ -14,7 +14,7 @@ from service.contract.tasks import Task
 from service.statistics.intervals import Interval
 from training.audit.association import IntArray, crossed, strength
 from training.audit.finding import Finding, Severity, graded, percent
-from training.audit.material import Material
+from training.audit.tickets import UNDATED, Tickets
 
 RUNS, DRIFT, MISSING = "labels in runs", "labels by tenth", "missing labels by tenth"
 PARTS = 10
@@ -40,7 +40,7 @@ class Runs:
     p: float
 
 
-def check(material: Material) -> list[Finding]:
+def check(material: Tickets) -> list[Finding]:
     """For each order and task: runs, drift over tenths, and where the labels are missing."""
     found = []
     for name, order_N in _orders(material):
@@ -82,17 +82,15 @@ def tenths(count: int) -> IntArray:
     return np.arange(count, dtype=np.int64) * PARTS // max(count, 1)
 
 
-def _orders(material: Material) -> Iterator[tuple[str, IntArray]]:
+def _orders(material: Tickets) -> Iterator[tuple[str, IntArray]]:
     """The file's order, and that of time where tickets have one and it is another."""
-    rows = material.rows
-    file_order = np.arange(len(rows))
+    file_order = np.arange(len(material))
     yield "row order", file_order
-    times = [row.created_at for row in rows]
-    dated = [place for place, when in enumerate(times) if when is not None]
-    if len(dated) < DATED * len(rows):
+    dated = np.flatnonzero(material.times_N != UNDATED)
+    if len(dated) < DATED * len(material):
         return
-    by_time = np.array(sorted(dated, key=lambda place: (times[place], place)))
-    if len(by_time) != len(rows) or (by_time != file_order).any():
+    by_time = dated[np.argsort(material.times_N[dated], kind="stable")]
+    if len(by_time) != len(material) or (by_time != file_order).any():
         yield "time", by_time
 
 

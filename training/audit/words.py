@@ -15,7 +15,8 @@ from service.contract.tasks import Task
 from service.statistics.intervals import wilson
 from training.audit.association import FloatArray, IntArray
 from training.audit.finding import Finding, Severity, graded, percent
-from training.audit.material import Material
+from training.audit.heavy import SHARE, heavy_words
+from training.audit.tickets import Tickets
 from training.data.table import normal_text
 
 NAMES, WORDS = "label's name in the text", "word that decides a label"
@@ -51,40 +52,59 @@ class Vocabulary:
     """Which ticket has which word, mark or pair of them; read once, used for every task."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self.texts = [text[:CHARACTERS] for text in texts]
         self.words: NDArray[np.str_] = np.array([], dtype=str)
         self.present_NV = csr_matrix((len(texts), 0), dtype=np.int64)
-        vectorizer = CountVectorizer(
-            token_pattern=r"\w+|[^\w\s]+", ngram_range=(1, 2), min_df=FEW, binary=True
-        )
-        if len(self.texts) >= FEW:
+        vectorizer = _vectorizer(FEW)
+        if len(texts) >= FEW:
             try:
-                self.present_NV = vectorizer.fit_transform(self.texts).astype(np.int64)
+                self.present_NV = vectorizer.fit_transform(
+                    text[:CHARACTERS] for text in texts
+                ).astype(np.int64)
             except ValueError:  # No word stands in FEW texts.
                 return
             self.words = vectorizer.get_feature_names_out()
 
+    def counts(self, task: Task, labels_N: IntArray) -> IntArray:
+        """Each label's tickets with each word, (V, C)."""
+        known_N = labels_N >= 0
+        told_NC = np.eye(task.classes, dtype=np.int64)[labels_N[known_N]]
+        return np.asarray(self.present_NV[known_N].T @ told_NC)
 
-def check(material: Material) -> list[Finding]:
+
+def _vectorizer(least: int = 1) -> CountVectorizer:
+    return CountVectorizer(
+        token_pattern=r"\w+|[^\w\s]+", ngram_range=(1, 2), min_df=least, binary=True
+    )
+
+
+def check(material: Tickets) -> list[Finding]:
     """For each task: are its labels named in the texts, and does one word decide one of them."""
-    vocabulary = Vocabulary([row.text for row in material.rows])
-    return [
-        finding
-        for task in material.tasks
-        for finding in (
-            _names(material, vocabulary, task),
-            _words(vocabulary, task, material.labels[task.name]),
-        )
-    ]
+    named, (words, counts) = _named(material), _counted(material)
+    found = []
+    for task in material.tasks:
+        word = deciding_word(words, counts[task.name], task, material.labels[task.name])
+        found += [_names(task, named[task.name]), _words(material, task, word)]
+    return found
 
 
-def deciding_word(vocabulary: Vocabulary, task: Task, labels_N: IntArray) -> Word | None:
+def _counted(material: Tickets) -> tuple[NDArray[np.str_], dict[str, IntArray]]:
+    """Words (V,), and each label's tickets with them (V, C) by task; on disk, heavy words alone."""
+    if material.streamed:
+        heavy = heavy_words(material, FEW, CHARACTERS, _vectorizer)
+        return heavy.words, heavy.counts
+    vocabulary = Vocabulary(list(material.texts()))
+    tasks = material.tasks
+    return vocabulary.words, {
+        task.name: vocabulary.counts(task, material.labels[task.name]) for task in tasks
+    }
+
+
+def deciding_word(
+    words: NDArray[np.str_], both_VC: IntArray, task: Task, labels_N: IntArray
+) -> Word | None:
     """Of the words that nearly always mean one label, the one that covers most of its tickets."""
-    known_N = labels_N >= 0
-    present_NV = vocabulary.present_NV[known_N]
-    told_NC = np.eye(task.classes, dtype=np.int64)[labels_N[known_N]]
-    both_VC = np.asarray(present_NV.T @ told_NC)
-    word_V, label_C = np.asarray(present_NV.sum(axis=0)).reshape(-1), told_NC.sum(axis=0)
+    label_C = np.bincount(labels_N[labels_N >= 0], minlength=task.classes)
+    word_V = both_VC.sum(axis=1)
     share_C = label_C / max(int(label_C.sum()), 1)
     low_VC = _wilson_low(both_VC, word_V[:, None])
     precise_VC = low_VC - share_C >= PRECISE * (1.0 - share_C)
@@ -94,14 +114,15 @@ def deciding_word(vocabulary: Vocabulary, task: Task, labels_N: IntArray) -> Wor
         return None
     word, label = np.unravel_index(int(coverage_VC.argmax()), coverage_VC.shape)
     covered, total = int(both_VC[word, label]), int(word_V[word])
-    name = str(vocabulary.words[word])
+    name = str(words[word])
     return Word(name, task.labels[label], covered / total, covered, int(label_C[label]))
 
 
-def _words(vocabulary: Vocabulary, task: Task, labels_N: IntArray) -> Finding:
-    found = deciding_word(vocabulary, task, labels_N)
+def _words(material: Tickets, task: Task, found: Word | None) -> Finding:
     if found is None:
-        return Finding(WORDS, task.name, "pass", 0.0, f"no word nearly decides a {task.name}")
+        where = f" in {percent(SHARE)} or more of a label's tickets" if material.streamed else ""
+        said = f"no word{where} nearly decides a {task.name}"
+        return Finding(WORDS, task.name, "pass", 0.0, said)
     interval = wilson(found.covered, found.tickets)
     severity = graded(found.coverage, _WORD_LIMITS)
     said = (
@@ -113,24 +134,46 @@ def _words(vocabulary: Vocabulary, task: Task, labels_N: IntArray) -> Finding:
     return Finding(WORDS, task.name, severity, found.coverage, said, remedy, low, high)
 
 
-def _names(material: Material, vocabulary: Vocabulary, task: Task) -> Finding:
-    labels_N = material.labels[task.name]
-    texts = [
-        f" {normal_text(text)} "
-        for text, label in zip(vocabulary.texts, labels_N.tolist(), strict=True)
-        if label >= 0
-    ]
-    named_NC = np.array(
-        [[f" {normal_text(label)} " in text for label in task.labels] for text in texts], dtype=bool
-    ).reshape(len(texts), task.classes)
-    one_N = named_NC.sum(axis=1) == 1
-    right = int((named_NC[one_N].argmax(axis=1) == labels_N[labels_N >= 0][one_N]).sum())
-    precision, interval = right / max(int(one_N.sum()), 1), wilson(right, len(texts))
-    coverage = right / max(len(texts), 1)
+@dataclass
+class _Named:
+    """Of a task's labelled texts: how many there are, name one label, and name their own alone."""
+
+    labels: list[str]
+    texts: int = 0
+    one: int = 0
+    right: int = 0
+
+    def add(self, text: str, label: int) -> None:
+        """text: normal, between spaces. label: its place."""
+        named = [place for place, name in enumerate(self.labels) if name in text]
+        self.texts += 1
+        if len(named) == 1:
+            self.one += 1
+            self.right += named[0] == label
+
+
+def _named(material: Tickets) -> dict[str, _Named]:
+    """By task, in one pass."""
+    found = {
+        task.name: _Named([f" {normal_text(label)} " for label in task.labels])
+        for task in material.tasks
+    }
+    for place, text in enumerate(material.texts()):
+        normal = f" {normal_text(text[:CHARACTERS])} "
+        for task, named in found.items():
+            label = int(material.labels[task][place])
+            if label >= 0:
+                named.add(normal, label)
+    return found
+
+
+def _names(task: Task, named: _Named) -> Finding:
+    precision, interval = named.right / max(named.one, 1), wilson(named.right, named.texts)
+    coverage = named.right / max(named.texts, 1)
     severity = graded(coverage if precision >= PRECISE else 0.0, _NAME_LIMITS)
     said = (
-        f"{percent(coverage)} of {len(texts):,} texts name their own {task.name} and no other one; "
-        f"a text that names one is of it in {percent(precision)}"
+        f"{percent(coverage)} of {named.texts:,} texts name their own {task.name} and no other "
+        f"one; a text that names one is of it in {percent(precision)}"
     )
     remedy = "" if severity == "pass" else _REMEDY
     low, high = interval.low, interval.high

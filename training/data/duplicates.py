@@ -7,6 +7,7 @@ with probability (1 - 0.8^5)^25 = 5e-5 and a closer one less often: the margin i
 """
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -47,7 +48,7 @@ class _Forest:
     """Disjoint sets; the smallest position is its set's root."""
 
     def __init__(self, size: int) -> None:
-        self._parents = list(range(size))
+        self._parents = array("q", range(size))
 
     def root(self, position: int) -> int:
         while self._parents[position] != position:

@@ -9,7 +9,7 @@ member (earlier, or undated with a smaller hash), or joins its group to another 
 import csv
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
@@ -107,14 +107,21 @@ def write_splits(
 
 def read_splits(path: Path) -> Assignment:
     """What `write_splits` wrote. Raises DataError."""
+    return dict(each_split(path))
+
+
+def each_split(path: Path) -> Iterator[tuple[str, str]]:
+    """As `read_splits`, line by line; what a line may not hold is raised after the last one."""
+    unknown = set[str]()
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            assignment = {line["id"]: line["split"] for line in csv.DictReader(stream)}
+            for line in csv.DictReader(stream):
+                unknown |= {line["split"]} - set(SPLITS)
+                yield line["id"], line["split"]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
         raise DataError(f"{path.name} is no file of splits: {error}") from error
-    if unknown := set(assignment.values()) - set(SPLITS):
+    if unknown:
         raise DataError(f"{path.name} names {len(unknown)} splits beyond {', '.join(SPLITS)}")
-    return assignment
 
 
 def _canonical(rows: Sequence[Row]) -> tuple[datetime, str]:

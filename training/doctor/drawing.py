@@ -1,12 +1,15 @@
 """Tickets and a configuration come in; what the sampler would really draw goes out."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
-from service.contract.tokens import Tokens
+from training.audit.association import IntArray
 from training.audit.finding import Severity, percent
-from training.audit.material import Material
+from training.audit.tickets import Tickets
 from training.config import RunConfig
 from training.data.dataset import UNLABELLED, Dataset
+from training.data.split import SPLITS
 from training.doctor.check import Check, check
 from training.sampling.build import build_sampler
 from training.sampling.realised import Realised, realised
@@ -19,7 +22,7 @@ UNEVEN = 5.0
 """How many times more often one task's labelled tickets may be seen than another's."""
 
 
-def drawing(material: Material, config: RunConfig) -> Check:
+def drawing(material: Tickets, config: RunConfig) -> Check:
     """The first STEPS batches, drawn and not trained on. Raises DataError where a task has no
     labelled training ticket.
     """
@@ -45,24 +48,27 @@ def drawing(material: Material, config: RunConfig) -> Check:
     )
 
 
-def as_dataset(material: Material) -> Dataset:
-    """The training split as a sampler sees it; words stand for tokens, so no encoder is needed."""
-    places = [
-        place for place, row in enumerate(material.rows) if material.split_of.get(row.id) == "train"
-    ]
-    rows = [material.rows[place] for place in places]
-    columns = [material.labels[task.name][places] for task in material.tasks]
-    labels_NT = np.stack(columns, axis=1) if places else np.zeros((0, len(columns)), dtype=np.int64)
-    tokens = tuple(
-        Tokens(np.zeros(len(row.text.split()) + 2, dtype=np.int64), False) for row in rows
-    )
-    return Dataset(
-        tuple(row.id for row in rows),
-        tokens,
-        np.where(labels_NT < 0, UNLABELLED, labels_NT),
-        material.tasks,
-        0,
-    )
+@dataclass(frozen=True)
+class Outline(Dataset):
+    """Labels and lengths of tickets, without their ids and tokens: what a sampler looks at."""
+
+    words_N: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.words_N)
+
+    @property
+    def lengths_N(self) -> IntArray:
+        """Words stand for tokens, so no encoder is needed."""
+        return self.words_N + 2
+
+
+def as_dataset(material: Tickets) -> Outline:
+    """The training split as a sampler sees it."""
+    places = np.flatnonzero(material.split_N == SPLITS.index("train"))
+    labels_NT = np.stack([material.labels[task.name][places] for task in material.tasks], axis=1)
+    known_NT = np.where(labels_NT < 0, UNLABELLED, labels_NT)
+    return Outline((), (), known_NT, material.tasks, 0, words_N=material.words_N[places])
 
 
 def _repeats(found: Realised, dataset: Dataset, size: int) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """A configuration, its tickets and what earlier training left come in; the checklist goes out."""
 
-from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from training.audit.audit import audit_of
 from training.audit.finding import Audit, Severity
 from training.audit.label_pairs import CHECK as LABEL_PAIRS
 from training.audit.label_pairs import FEW
-from training.audit.material import Material, gather
+from training.audit.material import gather, only
+from training.audit.tickets import Tickets, affordable
 from training.config import RunConfig
 from training.diagnostics.verdict import judge_pairs
 from training.doctor import labels, training_facts
@@ -25,6 +25,8 @@ from training.noise import doubts_of
 LEAKAGE = "leakage"
 MOST_NOISE = 3_000
 """So many tickets, drawn by chance, are enough for an estimate of label noise."""
+MOST_CHARACTERS = 1 << 23
+"""Of those tickets, where a run streams them: they alone are held."""
 FOLDS = 3
 
 
@@ -44,9 +46,15 @@ def examine(
     `run` or `baselines` were trained on others.
     """
     evidence = read_evidence(run, baselines)
-    material = gather(data, config)
-    check_same_tickets(evidence, material.fingerprint)
-    audit = audit_of(material, data.name)
+    with gather(data, config) as material:
+        check_same_tickets(evidence, material.fingerprint)
+        return _examined(material, data.name, config, evidence, passes)
+
+
+def _examined(
+    material: Tickets, name: str, config: RunConfig, evidence: Evidence, passes: float
+) -> list[Check]:
+    audit = audit_of(material, name)
     return [
         *labels.counts(material),
         *labels.noise(doubts_of(drawn(material, MOST_NOISE), FOLDS)),
@@ -83,7 +91,7 @@ def leakage(audit: Audit) -> Check:
     )
 
 
-def facts_of(material: Material, audit: Audit, evidence: Evidence, passes: float) -> Facts:
+def facts_of(material: Tickets, audit: Audit, evidence: Evidence, passes: float) -> Facts:
     """What the decision table asks of a desk."""
     counts = [int(labels.of_split(material, task, "train").sum()) for task in material.tasks]
     pairs = judge_pairs(evidence.events)
@@ -98,16 +106,16 @@ def facts_of(material: Material, audit: Audit, evidence: Evidence, passes: float
     )
 
 
-def drawn(material: Material, most: int) -> Material:
-    """So many tickets at most, drawn by chance, in their order."""
-    if len(material.rows) <= most:
+def drawn(material: Tickets, most: int) -> Tickets:
+    """So many tickets at most, drawn by chance, in their order; those of a file are read."""
+    few = affordable(material, most, MOST_CHARACTERS)
+    if len(material) <= few:
         return material
-    chosen = np.sort(np.random.default_rng(0).permutation(len(material.rows))[:most])
-    table = type(material.table)(tuple(material.rows[place] for place in chosen))
-    return replace(material, table=table)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(material))[:few])
+    return only(material, chosen)
 
 
-def _related(material: Material) -> float:
+def _related(material: Tickets) -> float:
     """The largest share of a task's entropy that another task's label removes."""
     found = [0.0]
     for known, told in permutations(material.tasks, 2):

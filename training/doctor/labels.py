@@ -12,7 +12,8 @@ from service.contract.tasks import Task
 from service.statistics.intervals import wilson
 from training.audit.association import IntArray
 from training.audit.finding import Severity, graded, percent
-from training.audit.material import Material
+from training.audit.tickets import Tickets
+from training.data.split import SPLITS
 from training.doctor.check import Check, check
 from training.noise import TaskDoubts
 
@@ -25,7 +26,7 @@ _NOISE_LIMITS: dict[Severity, float] = {"warn": 0.1}
 _SIZE_LIMITS: dict[Severity, float] = {"fail": 0.15, "warn": 0.03}
 
 
-def counts(material: Material) -> list[Check]:
+def counts(material: Tickets) -> list[Check]:
     """For each task: does every label have tickets to be learned from and tested on."""
     return [_counts(material, task) for task in material.tasks]
 
@@ -35,7 +36,7 @@ def noise(doubts: list[TaskDoubts]) -> list[Check]:
     return [_noise(one) for one in doubts]
 
 
-def sizes(material: Material) -> list[Check]:
+def sizes(material: Tickets) -> list[Check]:
     """For each primary task: the smallest difference in accuracy that the test split can show."""
     return [_size(material, task) for task in material.tasks if task.role == "primary"]
 
@@ -60,14 +61,14 @@ def detectable(tickets: int, discordant: float = DISCORDANT, power: float = 0.8)
     return high
 
 
-def of_split(material: Material, task: Task, split: str) -> IntArray:
+def of_split(material: Tickets, task: Task, split: str) -> IntArray:
     """How many tickets of a split carry each label, (C,)."""
-    here_N = np.array([material.split_of.get(row.id) == split for row in material.rows], dtype=bool)
+    here_N = material.split_N == SPLITS.index(split)
     labels_N = material.labels[task.name]
     return np.bincount(labels_N[here_N & (labels_N >= 0)], minlength=task.classes)
 
 
-def _counts(material: Material, task: Task) -> Check:
+def _counts(material: Tickets, task: Task) -> Check:
     whole_C = np.bincount(
         material.labels[task.name][material.labels[task.name] >= 0], minlength=task.classes
     )
@@ -103,7 +104,7 @@ def _noise(found: TaskDoubts) -> Check:
     )
 
 
-def _size(material: Material, task: Task) -> Check:
+def _size(material: Tickets, task: Task) -> Check:
     tickets = int(of_split(material, task, "test").sum())
     gap = detectable(tickets)
     shown = percent(gap) if gap < 1.0 else "none"

