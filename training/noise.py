@@ -49,6 +49,8 @@ LEAST_LEARNED = 20
 """Of every label, however rare: what a model never saw would always be in doubt."""
 MOST_CELLS = 1 << 24
 """Probabilities that are judged together where tickets are streamed."""
+LEAST_JUDGED = 20
+"""Of every label, in each part that has one of them, where there are so many."""
 
 
 @dataclass(frozen=True)
@@ -176,16 +178,26 @@ def _spread(places: IntArray, most: int) -> IntArray:
 
 
 def _judge_all(material: Tickets, task: Task, probabilities_NC: FloatArray) -> TaskDoubts:
-    """Every ticket; on disk in parts of at most MOST_CELLS numbers, each spread over the file."""
+    """Every ticket; on disk in parts of about MOST_CELLS numbers, each spread over the file."""
     count, labels_N = len(material), material.labels[task.name]
     parts = -(-count * task.classes // MOST_CELLS) if material.streamed else 1
+    part_N = _parts(labels_N, parts)
     judged = [
-        judge(task, material.ids, labels_N, probabilities_NC, np.arange(part, count, parts))
+        judge(task, material.ids, labels_N, probabilities_NC, np.flatnonzero(part_N == part))
         for part in range(parts)
     ]
     doubts = sorted((doubt for one in judged for doubt in one.doubts), key=_worst_first)
     tickets, wrong = sum(one.tickets for one in judged), sum(one.wrong for one in judged)
     return TaskDoubts(task.name, tickets, wrong, tuple(doubts))
+
+
+def _parts(labels_N: IntArray, parts: int) -> IntArray:
+    """A part for each ticket: those of a label are spread evenly, of a rare one they stay together,
+    for a few of them would show nothing.
+    """
+    counts = np.bincount(labels_N[labels_N >= 0], minlength=1)
+    rare_N = (labels_N >= 0) & (counts[labels_N] < parts * LEAST_JUDGED)
+    return np.where(rare_N, labels_N, np.arange(len(labels_N))) % parts
 
 
 def judge(

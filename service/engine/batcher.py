@@ -194,6 +194,9 @@ class Batcher(Generic[Payload]):
         self._chooser: Chooser[Payload] | RaggedChooser[Payload] = (
             RaggedChooser(limits, cost) if limits.layout == "ragged" else Chooser(limits, cost)
         )
+        for entry in self._line.take(0, len(self._line)):
+            entry.alone_s = cost.seconds(1, len(entry.tokens))
+            self._line.add(entry)
 
     def _choose(self) -> Batch[Payload]:
         now = self._clock()

@@ -103,6 +103,9 @@ class Chooser(Generic[Payload]):
     def _latest_due(self, line: WaitingLine[Payload], now: float) -> float:
         """Whoever is due later spoils every batch: its worth, against that of the first, is less
         than the seconds that it adds. What a call of the shortest saves is the most that one can.
+
+        That holds for tickets that were priced as batches are now; where the costs have changed
+        since they came, it is near enough.
         """
         if line.next_forlorn_s < now:
             return math.inf  # The first may be one of those that are worth nothing.
@@ -116,7 +119,7 @@ class Chooser(Generic[Payload]):
     ) -> Choice:
         """The same choice without arrays, whose thirty calls outweigh the sums that they save."""
         if len(near) == 1:
-            best = 0.0, 1, 1, near[0].alone_s
+            best = 0.0, 1, 1, self._cost.seconds(1, len(near[0].tokens))
         else:
             near.sort(key=_tokens)
             best = self._best(near, line.earliest_due, now, min(share, self._limits.max_batch))

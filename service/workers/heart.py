@@ -36,8 +36,8 @@ class Heart:
             self.rest()
 
     def rest(self) -> None:
-        """No beat is owed from now on, until there is one."""
-        self._shared[0] = 0
+        """No beat is owed from now on, until there is one; what was felt before is forgotten."""
+        self._shared[0] = self._felt = self._missed = 0
 
     def has_stopped(self) -> bool:
         """Feels for a beat, which is owed every `BEAT_S`. True once, the `PATIENCE`-th time in a

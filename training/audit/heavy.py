@@ -1,6 +1,7 @@
 """Texts on disk and their labels come in; the words that many of a label's tickets have go out.
 
-Two passes hold a table of counters and a few texts, whatever the number of tickets. The first
+Two passes hold a table of counters, 400 kB a label, and a few texts, whatever the number of
+tickets. The first
 counts hashes of words, two of them a word, as a count-min sketch does (Cormode & Muthukrishnan
 2005, Journal of Algorithms 55): such a count is never too low, so no word is missed. The second
 counts the words that are left, exactly.

@@ -69,6 +69,7 @@ def test_half_of_the_pieces_are_forgotten_and_asked_for_again(
         found = remembering.encode(text, LIMIT)
         assert found is not None
         assert found[0].tolist() == FAST.encode(text).ids
+        assert len(remembering._recent) + len(remembering._older) <= 8
 
 
 def test_a_piece_too_long_to_be_remembered_is_left_to_the_tokenizer() -> None:

@@ -154,6 +154,15 @@ def test_a_batcher_that_moves_keeps_what_waits_and_cuts_it_anew() -> None:
     assert learning.seconds(3, 5) > before
 
 
+def test_what_waits_is_priced_anew_where_it_will_run() -> None:
+    batcher = _batcher()
+    waiting = [batcher.add(ticket(length), FAR_S, 1.0, 0) for length in (10, 30)]
+    slow = CostModel(fixed_s=1.0)
+    batcher.move(Limits(), slow, home=False)
+    assert [entry.alone_s for entry in waiting] == [slow.seconds(1, 10), slow.seconds(1, 30)]
+    assert len(batcher) == 2
+
+
 def test_a_worker_that_is_done_counts_as_idle_again() -> None:
     batcher: Batcher[int] = Batcher(Limits(), FlatCost(), workers=2)
     for start in (0, 8):

@@ -55,6 +55,15 @@ async def test_a_process_whose_event_loop_hangs_is_killed_and_one_line_says_so(h
     assert (line["event"], line["process"]) == ("process hangs", "core")
 
 
+def test_a_process_that_follows_one_that_hung_owes_its_own_beats_alone() -> None:
+    heart = Heart()
+    for _ in range(2):  # Each of them hangs after its first beat.
+        heart.rest()
+        heart._beat()
+        felt = [heart.has_stopped() for _ in range(PATIENCE + 1)]
+        assert felt == [*[False] * PATIENCE, True]
+
+
 async def test_a_stop_of_the_whole_machine_is_not_held_against_a_process(host: Host) -> None:
     with host.child.heart.beating():
         host.look(1)

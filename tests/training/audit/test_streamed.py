@@ -18,6 +18,7 @@ from rich.console import Console
 from tests.training.audit.planted import of, rows, written
 from tests.training.data.files import ticket, write_csv_file
 from tests.training.desk import tiny_config
+from training import noise
 from training.audit import columns, run_audit
 from training.audit.audit import audit_of
 from training.audit.command import relabel
@@ -145,6 +146,21 @@ def test_the_labels_in_doubt_and_the_draws_of_a_stream_are_those_of_memory(
         np.testing.assert_array_equal(outline.lengths_N, whole.lengths_N)
 
 
+def test_labels_are_judged_in_parts_that_hold_every_rare_label_whole(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels_N = np.array([0] * 100 + [1] * 100 + [2] * 7 + [3] * 7 + [-1] * 9)
+    part_N = noise._parts(labels_N, 4)
+    for label, parts in ((0, 4), (1, 4), (2, 1), (3, 1)):
+        counts = np.bincount(part_N[labels_N == label], minlength=4)
+        assert (counts > 0).sum() == parts
+        assert parts == 1 or counts.min() == 25
+    monkeypatch.setattr(noise, "MOST_CELLS", 2000)
+    with both(data, tmp_path) as (streamed, held):
+        for one, other in zip(doubts_of(streamed, 3), doubts_of(held, 3), strict=True):
+            assert one.tickets == other.tickets
+
+
 def test_splits_that_name_no_ticket_or_no_split_are_refused(data: Path, tmp_path: Path) -> None:
     other = tmp_path / "splits.csv"
     for line, rule in (("stranger,train", "names none of the"), ("t1,tests", "names 1 splits")):
@@ -167,7 +183,9 @@ def test_a_source_of_too_many_values_is_said_not_to_be_looked_at(tmp_path: Path)
         assert not few.uncounted
     with gather(sourced(MOST_SOURCES + 1), config) as many:
         assert "source" not in many.columns
-        assert "too many different values" in of(columns.check(many), columns.LABEL).said
+        said = of(columns.check(many), columns.LABEL)
+        assert "too many different values" in said.said
+        assert said.severity == "warn"
 
 
 def test_texts_come_in_lists_of_bounded_size() -> None:

@@ -94,9 +94,25 @@ def _meetings(key_M: NDArray[np.uint64]) -> Iterator[IntArray]:
 
 
 def _join_close(members: list[int], shingles: _Ragged, forest: _Forest) -> None:
-    for number, place in enumerate(members):
-        for other in members[:number]:
-            if forest.root(other) == forest.root(place):
-                continue
-            if jaccard(shingles.at(place), shingles.at(other)) >= THRESHOLD:
-                forest.join(other, place)
+    """Compares texts of a bucket until they hang together: of a thousand copies of one template
+    each is compared with one or a few.
+    """
+    groups: list[list[int]] = []
+    for place in members:
+        mine, apart = [place], []
+        for group in groups:
+            if _is_close(place, group, shingles, forest):
+                forest.join(group[0], place)
+                group += mine
+                mine = group
+            else:
+                apart.append(group)
+        groups = [*apart, mine]
+
+
+def _is_close(place: int, group: list[int], shingles: _Ragged, forest: _Forest) -> bool:
+    """To one of a group that hangs together."""
+    if forest.root(group[0]) == forest.root(place):
+        return True
+    own = shingles.at(place)
+    return any(jaccard(own, shingles.at(other)) >= THRESHOLD for other in group)
