@@ -69,7 +69,9 @@ class Supervisor:
         self._core.begin(_SIGNALS)
         while self._running or not self._stopping:
             told = signal.sigtimedwait(_SIGNALS, self._wait_s())
-            if told is None:
+            if told is None or told.si_signo not in _SIGNALS:
+                # Where this process is stopped (SIGSTOP) beyond the time, CPython 3.11 returns what
+                # happens to lie in memory.
                 self._on_time()
             elif told.si_signo == signal.SIGCHLD:
                 self._reap()
