@@ -1,6 +1,6 @@
 """A desk that is kept on disk, and perhaps its splits, come in; what the checks read goes out.
 
-Shapes: N tickets in the order of their file, M of them, D copies, L lines of a file of splits.
+Shapes: N tickets in the order of their file, M of them, D copies.
 """
 
 from array import array
@@ -11,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.contract.tasks import Task
 from service.contract.ticket import render
+from training.audit.given import Given, Keys, last_of_each, read_given
 from training.audit.tickets import NO_SPLIT, FloatArray, IntArray
 from training.audit.traits import TraitReader, Traits, as_integers
-from training.data.split import SPLITS, each_split
+from training.data.split import SPLITS
 from training.data.stream import StreamedDesk
 from training.data.stream.duplicates import near_duplicate_roots
 from training.data.stream.index import _hash
@@ -30,8 +30,6 @@ MOST_SOURCES = 10_000
 """Different sources that are told apart; a column with more of them is not looked at."""
 _IDS = "names"
 _TOGETHER = 1024
-
-Keys = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class StreamedMaterial:
         for name, place in self._same_text(strangers) if len(strangers) else ():
             names.append(name)
             places.append(place)
-        name_D, last_D = _last(np.array(names, dtype=np.uint64))
+        name_D, last_D = last_of_each(np.array(names, dtype=np.uint64))
         return as_integers(places)[last_D], self._given.of(name_D)
 
     @property
@@ -156,10 +154,10 @@ class StreamedMaterial:
         return _read(self.desk, self.folder)
 
     @cached_property
-    def _given(self) -> "_Given | None":
+    def _given(self) -> Given | None:
         if self.splits is None:
             return None
-        found = _given(self.splits)
+        found = read_given(self.splits)
         if not (found.of(self._id_N) != NO_SPLIT).any():
             data = self.desk.walk.source.path.name
             raise DataError(f"{self.splits.name} names none of the {len(self):,} tickets of {data}")
@@ -228,41 +226,6 @@ def _read(desk: StreamedDesk, folder: Path) -> _Read:
         characters,
         open_names(folder, _IDS),
     )
-
-
-@dataclass(frozen=True)
-class _Given:
-    """A file of splits: ids' hashes, ascending, and the split of each (L,)."""
-
-    name_L: Keys
-    split_L: IntArray
-
-    def of(self, name_M: Keys) -> IntArray:
-        """The split of each id (M,), NO_SPLIT where the file does not name it."""
-        if len(self.name_L) == 0:
-            return np.full(len(name_M), NO_SPLIT, dtype=np.int64)
-        at_M = np.minimum(np.searchsorted(self.name_L, name_M), len(self.name_L) - 1)
-        return np.where(self.name_L[at_M] == name_M, self.split_L[at_M], NO_SPLIT)
-
-    def beyond(self, name_M: Keys) -> Keys:
-        """The ids that are none of these, ascending."""
-        return self.name_L[~np.isin(self.name_L, name_M)]
-
-
-def _given(path: Path) -> _Given:
-    names, splits = array("Q"), array("q")
-    for name, split in each_split(path):
-        names.append(_hash(name))
-        # A split that is none is raised for when the file was read.
-        splits.append(SPLITS.index(split) if split in SPLITS else NO_SPLIT)
-    name_L, last_L = _last(np.array(names, dtype=np.uint64))
-    return _Given(name_L, as_integers(splits)[last_L])
-
-
-def _last(key_L: Keys) -> tuple[Keys, IntArray]:
-    """Each key once, ascending, and the place where it stands last."""
-    found, back = np.unique(key_L[::-1], return_index=True)
-    return found, len(key_L) - 1 - back
 
 
 def _at(sorted_M: Keys, key: int, order_M: IntArray | None = None) -> int | None:
